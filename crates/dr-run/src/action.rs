@@ -1,0 +1,316 @@
+//! What a step does: at most one mutating request, between two conditions, with its undo beside it.
+
+use std::fmt;
+
+use dr_core::object::Key;
+use serde::{Deserialize, Serialize};
+
+use crate::condition::{Condition, Listing};
+use crate::slot::{Slot, Spot, Template, Text};
+
+/// A step's stable name, such as `swap/data-postgres-0/delete-claim`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepName(pub String);
+
+impl fmt::Display for StepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An object whose uid must be the one named, or the server refuses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    pub object: Spot,
+    pub uid: Text,
+}
+
+/// At most one mutating request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Waits, changes nothing.
+    Observe,
+    /// Asks the user, who has now seen what was found; changes nothing.
+    Confirm,
+    /// Creates the object. One of the same name that already carries everything the template says is adopted.
+    Create {
+        object: Spot,
+        template: Template,
+    },
+    /// Creates a copy of a Secret or ConfigMap in another namespace; its content passes through no plan and no journal.
+    Copy {
+        from: Key,
+        to: Key,
+        labels: Template,
+    },
+    /// A JSON merge patch.
+    Patch {
+        target: Target,
+        patch: Template,
+    },
+    Delete {
+        target: Target,
+        grace_seconds: Option<u32>,
+    },
+    /// Runs a command in a pod that only reads, and has its answer judged.
+    Examine(Examination),
+}
+
+/// A reading taken inside a pod.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Examination {
+    pub pod: Spot,
+    pub container: String,
+    /// Run without a shell of ours; credentials come from the container's own environment.
+    pub command: Vec<String>,
+    /// The most that the command may take, in seconds.
+    pub seconds: u64,
+    /// How the answer is read and what it is held against.
+    pub reading: Reading,
+    /// Where the judged answer is bound, as JSON.
+    pub into: Slot,
+}
+
+/// How the answer of an [`Examination`] is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Reading {
+    /// A fingerprint (`dr_core::fingerprint`), held against the ones the backup recorded.
+    Fingerprint { expected: Box<dr_core::fingerprint::Expected> },
+    /// A fingerprint that is only reported: what the live volume holds now. An answer that cannot be had is no failure.
+    Report,
+    /// One line that must equal what a slot holds, such as a system identifier.
+    SameAs { slot: Slot, pointer: String },
+}
+
+/// One direction of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Move {
+    pub action: Action,
+    /// Evaluated right before the request; any that does not hold refuses it, without effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Condition>,
+    /// What must be true for the step to be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub until: Vec<Condition>,
+    /// What makes waiting any longer pointless, with what to tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fails: Vec<Hopeless>,
+    /// Deadline in seconds.
+    pub within: u64,
+    #[serde(default)]
+    pub late: Late,
+    /// Bound when the step is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binds: Vec<Bind>,
+    /// Whose `status.progress` tells how far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Listing>,
+}
+
+impl Move {
+    pub fn new(action: Action, within: u64) -> Self {
+        Self {
+            action,
+            expect: Vec::new(),
+            until: Vec::new(),
+            fails: Vec::new(),
+            within,
+            late: Late::Fail,
+            binds: Vec::new(),
+            progress: None,
+        }
+    }
+
+    pub fn expect(mut self, condition: Condition) -> Self {
+        self.expect.push(condition);
+        self
+    }
+
+    pub fn until(mut self, condition: Condition) -> Self {
+        self.until.push(condition);
+        self
+    }
+
+    pub fn fails(mut self, when: Condition, tell: impl Into<String>) -> Self {
+        self.fails.push(Hopeless { when, tell: tell.into() });
+        self
+    }
+
+    pub fn bind(mut self, slot: impl Into<String>, object: impl Into<Spot>, pointer: &str) -> Self {
+        self.binds.push(Bind { slot: Slot::new(slot), object: object.into(), pointer: pointer.to_owned() });
+        self
+    }
+
+    pub fn detach_when_late(mut self) -> Self {
+        self.late = Late::Detach;
+        self
+    }
+
+    pub fn progress(mut self, listing: Listing) -> Self {
+        self.progress = Some(listing);
+        self
+    }
+
+    /// Every slot this direction reads.
+    pub fn reads(&self) -> Vec<Slot> {
+        let conditions = self.expect.iter().chain(&self.until).chain(self.fails.iter().map(|hopeless| &hopeless.when));
+        let mut slots: Vec<Slot> = conditions.flat_map(Condition::reads).collect();
+        slots.extend(self.binds.iter().filter_map(|bind| bind.object.name.reads().cloned()));
+        match &self.action {
+            Action::Observe | Action::Confirm => {}
+            Action::Copy { labels, .. } => slots.extend(labels.reads()),
+            Action::Create { object, template } => {
+                slots.extend(object.name.reads().cloned());
+                slots.extend(template.reads());
+            }
+            Action::Patch { target, patch } => {
+                slots.extend(target.object.name.reads().into_iter().chain(target.uid.reads()).cloned());
+                slots.extend(patch.reads());
+            }
+            Action::Delete { target, .. } => {
+                slots.extend(target.object.name.reads().into_iter().chain(target.uid.reads()).cloned());
+            }
+            Action::Examine(examination) => {
+                slots.extend(examination.pod.name.reads().cloned());
+                if let Reading::SameAs { slot, .. } = &examination.reading {
+                    slots.push(slot.clone());
+                }
+            }
+        }
+        slots
+    }
+
+    /// Every slot this direction binds.
+    pub fn bound(&self) -> Vec<Slot> {
+        let examined = match &self.action {
+            Action::Examine(examination) => Some(examination.into.clone()),
+            Action::Observe
+            | Action::Confirm
+            | Action::Create { .. }
+            | Action::Copy { .. }
+            | Action::Patch { .. }
+            | Action::Delete { .. } => None,
+        };
+        self.binds.iter().map(|bind| bind.slot.clone()).chain(examined).collect()
+    }
+
+    /// The object the request changes, if it changes one.
+    pub fn changes(&self) -> Option<Spot> {
+        match &self.action {
+            Action::Observe | Action::Confirm | Action::Examine(_) => None,
+            Action::Create { object, .. } => Some(object.clone()),
+            Action::Copy { to, .. } => Some(to.clone().into()),
+            Action::Patch { target, .. } | Action::Delete { target, .. } => Some(target.object.clone()),
+        }
+    }
+}
+
+/// A condition that will not pass by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hopeless {
+    pub when: Condition,
+    pub tell: String,
+}
+
+/// What a missed deadline means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Late {
+    /// The step has failed.
+    #[default]
+    Fail,
+    /// It goes on in the cluster; the tool lets go and says how to come back.
+    Detach,
+}
+
+/// A slot and the field of an object that it takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bind {
+    pub slot: Slot,
+    pub object: Spot,
+    pub pointer: String,
+}
+
+/// How a step is taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Undo {
+    Move(Box<Move>),
+    /// The step changed nothing, or nothing that stays.
+    Nothing {
+        because: String,
+    },
+    /// There is no way back; the plan says so and asks.
+    Impossible {
+        because: String,
+    },
+}
+
+impl Undo {
+    pub fn by(back: Move) -> Self {
+        Self::Move(Box::new(back))
+    }
+
+    pub fn nothing(because: impl Into<String>) -> Self {
+        Self::Nothing { because: because.into() }
+    }
+}
+
+/// A part of the restore, as progress and reports name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    Stage,
+    Verify,
+    Confirm,
+    Release,
+    Protect,
+    Quiesce,
+    Swap,
+    Back,
+    Keep,
+}
+
+impl Phase {
+    pub const ALL: [Self; 9] = [
+        Self::Stage,
+        Self::Verify,
+        Self::Confirm,
+        Self::Release,
+        Self::Protect,
+        Self::Quiesce,
+        Self::Swap,
+        Self::Back,
+        Self::Keep,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stage => "stage",
+            Self::Verify => "verify",
+            Self::Confirm => "confirm",
+            Self::Release => "release",
+            Self::Protect => "protect",
+            Self::Quiesce => "quiesce",
+            Self::Swap => "swap",
+            Self::Back => "back",
+            Self::Keep => "keep",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A step of a plan: one thing done, and how it is taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: StepName,
+    pub phase: Phase,
+    /// A sentence without full stop: `scale statefulset postgres from 1 to 0`.
+    pub title: String,
+    pub forward: Move,
+    pub undo: Undo,
+}
