@@ -1,1 +1,136 @@
-fn main() {}
+//! `cargo xtask`: everything the project does around its own code. A real Kubernetes node with Velero in namespaces
+//! of its own is in [`node`], the servers it runs are built by [`servers`].
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a build tool talks to the terminal")]
+
+mod cache;
+mod cmd;
+mod node;
+mod packages;
+mod servers;
+mod steps;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and runs kubectl-dr", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the servers a node runs from their Go modules (a second run builds nothing)
+    Servers(ServersArgs),
+    /// Bring a node up: Kubernetes, Velero, an S3 server and CSI drivers, all in namespaces of its own
+    Up(UpArgs),
+    /// Remove a node and everything it changed on this machine
+    Down(NameArgs),
+    /// Show the nodes of this machine and what runs in them
+    Status,
+    /// Print the log of one component of a node, or the names of all
+    Logs(LogsArgs),
+    /// Run kubectl against a node
+    Kubectl(RestArgs),
+    /// Open a shell inside a node's namespaces, or run one command there
+    Shell(RestArgs),
+    /// Bring a node up and down and compare the machine before and after
+    Selfcheck(SelfcheckArgs),
+    /// The first process of a node
+    #[command(hide = true)]
+    NodeInit { dir: PathBuf },
+}
+
+#[derive(Args)]
+struct ServersArgs {
+    /// The minor or full version of Velero, for example 1.18
+    #[arg(long, value_name = "1.x")]
+    velero: Option<String>,
+}
+
+#[derive(Args)]
+struct UpArgs {
+    /// The node's name; several can run side by side
+    #[arg(long, default_value = node::DEFAULT_NAME)]
+    name: String,
+    /// Only etcd, the API server and the controller manager
+    #[arg(long)]
+    plane: bool,
+    /// The minor or full version of Velero, for example 1.18
+    #[arg(long, value_name = "1.x")]
+    velero: Option<String>,
+    /// Take ready-made servers from this folder and build none
+    #[arg(long, value_name = "DIR")]
+    servers: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct NameArgs {
+    /// The node's name
+    #[arg(long, default_value = node::DEFAULT_NAME)]
+    name: String,
+}
+
+#[derive(Args)]
+struct LogsArgs {
+    /// The node's name
+    #[arg(long, default_value = node::DEFAULT_NAME)]
+    name: String,
+    /// The component, for example kubelet
+    component: Option<String>,
+}
+
+#[derive(Args)]
+struct RestArgs {
+    /// The node's name
+    #[arg(long, default_value = node::DEFAULT_NAME)]
+    name: String,
+    /// What to run
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+#[derive(Args)]
+struct SelfcheckArgs {
+    /// Only the control plane (faster)
+    #[arg(long)]
+    plane: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Servers(args) => {
+            servers::Servers::build(&cache::Cache::open()?, args.velero.as_deref())?;
+        }
+        Task::Up(args) => {
+            node::up::up(&node::up::Options {
+                name: args.name,
+                plane: args.plane,
+                velero: args.velero,
+                servers: args.servers,
+            })?;
+        }
+        Task::Down(args) => node::down::down(&args.name)?,
+        Task::Status => node::status::status()?,
+        Task::Logs(args) => node::status::logs(&args.name, args.component.as_deref())?,
+        Task::Kubectl(args) => return node::status::kubectl(&args.name, &args.args),
+        Task::Shell(args) => return node::status::shell(&args.name, &args.args),
+        Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
+        Task::NodeInit { dir } => node::init::init(&dir)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
