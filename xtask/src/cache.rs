@@ -31,7 +31,10 @@ impl Cache {
         fs::create_dir_all(&root).with_context(|| format!("create the cache {}", root.display()))?;
         let root = root.canonicalize().with_context(|| format!("resolve the cache {}", root.display()))?;
         if let Some(bad) = REPLACED.iter().find(|bad| root.starts_with(bad)) {
-            bail!("the cache {} lies in {bad}, which a node replaces by its own: set KUBECTL_DR_CACHE to another place", root.display());
+            bail!(
+                "the cache {} lies in {bad}, which a node replaces by its own: set KUBECTL_DR_CACHE to another place",
+                root.display()
+            );
         }
         Ok(Self { root })
     }
@@ -83,7 +86,10 @@ pub(crate) fn checkout() -> Result<PathBuf> {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = xtask.parent().context("the folder of xtask has no parent")?;
     if !root.join("tests/servers").is_dir() {
-        bail!("the checkout {} that this executable was built from is gone: run `cargo xtask` from a checkout", root.display());
+        bail!(
+            "the checkout {} that this executable was built from is gone: run `cargo xtask` from a checkout",
+            root.display()
+        );
     }
     Ok(root.to_path_buf())
 }

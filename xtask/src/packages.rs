@@ -42,10 +42,14 @@ pub(crate) fn find(program: &str) -> Option<std::path::PathBuf> {
 /// Fails with one sentence unless this is Linux and we are root.
 pub(crate) fn require_linux_root() -> Result<()> {
     if !cfg!(target_os = "linux") {
-        bail!("a node needs Linux (namespaces, cgroups, containerd); building and `cargo xtask test --no-live` work here");
+        bail!(
+            "a node needs Linux (namespaces, cgroups, containerd); building and `cargo xtask test --no-live` work here"
+        );
     }
     if !rustix::process::geteuid().is_root() {
-        bail!("a node needs root (it makes namespaces, mounts and network links): run it with sudo; building and `cargo xtask test --no-live` work without");
+        bail!(
+            "a node needs root (it makes namespaces, mounts and network links): run it with sudo; building and `cargo xtask test --no-live` work without"
+        );
     }
     Ok(())
 }

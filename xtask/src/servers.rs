@@ -5,6 +5,7 @@
 //! in the cache under a key made of those three files, so a second run, or another checkout, builds nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,7 +30,7 @@ const EXPECTED: [(&str, u64); 10] = [
     ("versitygw", 120),
 ];
 const GO_FLAGS: &str = "-buildvcs=false -trimpath -mod=readonly";
-/// The module whose source holds the CustomResourceDefinitions of volume snapshots.
+/// The module whose source holds the custom resource definitions of volume snapshots.
 const SNAPSHOT_CRDS: &str = "github.com/kubernetes-csi/external-snapshotter/client/v8";
 
 /// The executables by name, and the folder of the snapshot CRDs.
@@ -72,7 +73,13 @@ impl Servers {
                 let began = Instant::now();
                 println!("  [{}/{}] {} (about {} s)", at + 1, missing.len(), module.name, expected(&module.name));
                 module.build().with_context(|| format!("build {}", module.name))?;
-                println!("  [{}/{}] {} built in {:.0} s", at + 1, missing.len(), module.name, began.elapsed().as_secs_f64());
+                println!(
+                    "  [{}/{}] {} built in {:.0} s",
+                    at + 1,
+                    missing.len(),
+                    module.name,
+                    began.elapsed().as_secs_f64()
+                );
             }
         }
         let mut files = BTreeMap::new();
@@ -103,7 +110,10 @@ impl Servers {
 
     /// The path of one executable.
     pub(crate) fn file(&self, name: &str) -> Result<&Path> {
-        self.files.get(name).map(PathBuf::as_path).with_context(|| format!("the server {name} is not among those built or given"))
+        self.files
+            .get(name)
+            .map(PathBuf::as_path)
+            .with_context(|| format!("the server {name} is not among those built or given"))
     }
 
     pub(crate) fn files(&self) -> &BTreeMap<String, PathBuf> {
@@ -121,7 +131,7 @@ impl Servers {
             let path = self.file(name)?;
             let meta = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
             let age = meta.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-            text.push_str(&format!("{} {} {age}\n", path.display(), meta.len()));
+            let _ = writeln!(text, "{} {} {age}", path.display(), meta.len());
         }
         Ok(text)
     }
@@ -142,7 +152,8 @@ fn modules(cache: &Cache, velero: Option<&str>) -> Result<Vec<Module>> {
             continue;
         }
         // `velero` is the default version; `velero-1.17` and the like are others to choose from.
-        let other_velero = name.strip_prefix("velero-").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let other_velero =
+            name.strip_prefix("velero-").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         if name == "velero" || other_velero {
             veleros.push((velero_version(&dir)?, Module::read(cache, name, dir)?));
         } else {
@@ -158,7 +169,11 @@ fn modules(cache: &Cache, velero: Option<&str>) -> Result<Vec<Module>> {
         }
     });
     let Some((_, module)) = chosen else {
-        bail!("no module under tests/servers builds Velero {}; there are: {}", velero.unwrap_or("(default)"), known.join(", "));
+        bail!(
+            "no module under tests/servers builds Velero {}; there are: {}",
+            velero.unwrap_or("(default)"),
+            known.join(", ")
+        );
     };
     modules.push(module);
     // What everything else waits for comes first.
@@ -168,7 +183,9 @@ fn modules(cache: &Cache, velero: Option<&str>) -> Result<Vec<Module>> {
 
 fn velero_version(dir: &Path) -> Result<String> {
     let text = fs::read_to_string(dir.join("go.mod"))?;
-    let line = text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix("github.com/vmware-tanzu/velero v"));
+    let line = text
+        .lines()
+        .find_map(|line| line.trim().trim_start_matches("require ").strip_prefix("github.com/vmware-tanzu/velero v"));
     let version = line.and_then(|rest| rest.split_whitespace().next());
     Ok(version.with_context(|| format!("{} does not require Velero", dir.join("go.mod").display()))?.to_owned())
 }
@@ -193,7 +210,11 @@ impl Module {
 
     fn go(&self) -> Command {
         let mut go = Command::new("nice");
-        go.args(["-n", "5", "go"]).current_dir(&self.dir).env("CGO_ENABLED", "0").env("GOFLAGS", GO_FLAGS).env("GOWORK", "off");
+        go.args(["-n", "5", "go"])
+            .current_dir(&self.dir)
+            .env("CGO_ENABLED", "0")
+            .env("GOFLAGS", GO_FLAGS)
+            .env("GOWORK", "off");
         go
     }
 
@@ -203,7 +224,12 @@ impl Module {
         let _ = fs::remove_dir_all(&half);
         fs::create_dir_all(half.join("bin")).with_context(|| format!("create {}", half.display()))?;
         for (package, executable) in &self.packages {
-            cmd::output(self.go().args(["build", "-ldflags", &self.ldflags, "-o"]).arg(half.join("bin").join(executable)).arg(package))?;
+            cmd::output(
+                self.go()
+                    .args(["build", "-ldflags", &self.ldflags, "-o"])
+                    .arg(half.join("bin").join(executable))
+                    .arg(package),
+            )?;
         }
         if self.name == "external-snapshotter" {
             let source = cmd::output(self.go().args(["list", "-m", "-f", "{{.Dir}}", SNAPSHOT_CRDS]))?;

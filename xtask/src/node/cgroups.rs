@@ -43,7 +43,8 @@ pub(crate) fn create(node: &Node) -> Result<()> {
         if root.ends_with("cpuset") {
             // A new cpuset is empty, and no process can enter it before it has processors and memory.
             for file in ["cpuset.cpus", "cpuset.mems"] {
-                fs::write(path.join(file), fs::read(root.join(file))?).with_context(|| format!("fill {file} of {}", path.display()))?;
+                fs::write(path.join(file), fs::read(root.join(file))?)
+                    .with_context(|| format!("fill {file} of {}", path.display()))?;
             }
         }
     }

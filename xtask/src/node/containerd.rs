@@ -40,7 +40,10 @@ state = "/run/containerd"
         packages::CNI_PLUGINS
     );
     let config = node.write("config/containerd.toml", &config)?;
-    node.service("containerd", &Service::new(["containerd".to_owned(), "-c".to_owned(), config.to_string_lossy().into_owned()]))?;
+    node.service(
+        "containerd",
+        &Service::new(["containerd".to_owned(), "-c".to_owned(), config.to_string_lossy().into_owned()]),
+    )?;
     cmd::wait("containerd", Duration::from_secs(20), || {
         Ok(cmd::output(node.enter()?.args(["ctr", "version"])).ok().map(drop))
     })

@@ -34,7 +34,9 @@ pub(crate) fn remove(node: &Node) -> Result<()> {
     if let Some(init) = namespaces::running(node) {
         let pid = i32::try_from(init).ok().and_then(Pid::from_raw).context("the first process has no valid id")?;
         kill_process(pid, Signal::KILL).context("kill the node's first process")?;
-        cmd::wait("the node's processes to end", Duration::from_secs(20), || Ok(namespaces::running(node).is_none().then_some(())))?;
+        cmd::wait("the node's processes to end", Duration::from_secs(20), || {
+            Ok(namespaces::running(node).is_none().then_some(()))
+        })?;
     }
     node.network().disconnect()?;
     cgroups::remove(node)?;

@@ -30,10 +30,14 @@ pub(crate) struct Versions {
 impl Versions {
     pub(crate) fn ask(servers: &Servers) -> Result<Self> {
         let ask = |name: &str, args: &[&str]| -> Result<String> {
-            cmd::output(Command::new(servers.file(name)?).args(args).env("HOME", "/nonexistent").env_remove("KUBECONFIG"))
+            cmd::output(
+                Command::new(servers.file(name)?).args(args).env("HOME", "/nonexistent").env_remove("KUBECONFIG"),
+            )
         };
         let version = |text: &str| -> Result<String> {
-            let word = text.split_whitespace().find(|word| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()));
+            let word = text
+                .split_whitespace()
+                .find(|word| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()));
             Ok(word.context("the program names no version")?.to_owned())
         };
         Ok(Self {
@@ -77,12 +81,33 @@ pub(crate) struct Image {
 pub(crate) fn all(servers: &Servers, versions: &Versions) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
-        images.push(of_servers(servers, name, Stage::ControlPlane, &format!("registry.k8s.io/{name}:{}", versions.kubernetes), &[name], json!({}))?);
+        images.push(of_servers(
+            servers,
+            name,
+            Stage::ControlPlane,
+            &format!("registry.k8s.io/{name}:{}", versions.kubernetes),
+            &[name],
+            json!({}),
+        )?);
     }
     let etcd = format!("registry.k8s.io/etcd:{}", versions.etcd);
     images.push(of_servers(servers, "etcd", Stage::ControlPlane, &etcd, &["etcd", "etcdctl", "etcdutl"], json!({}))?);
-    images.push(of_servers(servers, "coredns", Stage::Rest, DNS_IMAGE, &["coredns"], json!({"Entrypoint": ["/usr/local/bin/coredns"]}))?);
-    images.push(of_servers(servers, "versitygw", Stage::Rest, S3_IMAGE, &["versitygw"], json!({"Entrypoint": ["/usr/local/bin/versitygw"]}))?);
+    images.push(of_servers(
+        servers,
+        "coredns",
+        Stage::Rest,
+        DNS_IMAGE,
+        &["coredns"],
+        json!({"Entrypoint": ["/usr/local/bin/coredns"]}),
+    )?);
+    images.push(of_servers(
+        servers,
+        "versitygw",
+        Stage::Rest,
+        S3_IMAGE,
+        &["versitygw"],
+        json!({"Entrypoint": ["/usr/local/bin/versitygw"]}),
+    )?);
     images.push(velero(servers, versions)?);
     images.push(plugin(servers)?);
     images.push(Image {
@@ -112,25 +137,44 @@ pub(crate) fn all(servers: &Servers, versions: &Versions) -> Result<Vec<Image>> 
     Ok(images)
 }
 
-fn of_servers(servers: &Servers, name: &'static str, stage: Stage, reference: &str, programs: &[&str], config: Value) -> Result<Image> {
-    let files: Vec<PathBuf> = programs.iter().map(|program| Ok(servers.file(program)?.to_path_buf())).collect::<Result<_>>()?;
+fn of_servers(
+    servers: &Servers,
+    name: &'static str,
+    stage: Stage,
+    reference: &str,
+    programs: &[&str],
+    config: Value,
+) -> Result<Image> {
+    let files: Vec<PathBuf> =
+        programs.iter().map(|program| Ok(servers.file(program)?.to_path_buf())).collect::<Result<_>>()?;
     let tree = move |root: &Path| {
         folders(root)?;
         files.iter().try_for_each(|file| copy_into(file, &root.join("usr/local/bin")))
     };
-    Ok(Image { name, stage, references: vec![reference.to_owned()], config, stamp: servers.stamp(programs)?, tree: Box::new(tree) })
+    Ok(Image {
+        name,
+        stage,
+        references: vec![reference.to_owned()],
+        config,
+        stamp: servers.stamp(programs)?,
+        tree: Box::new(tree),
+    })
 }
 
 /// Velero's image: its helpers lie beside it in `/`, and it runs as the user cnb, whose home it writes to.
 fn velero(servers: &Servers, versions: &Versions) -> Result<Image> {
     let programs = ["velero", "velero-helper", "velero-restore-helper"];
-    let files: Vec<PathBuf> = programs.iter().map(|program| Ok(servers.file(program)?.to_path_buf())).collect::<Result<_>>()?;
+    let files: Vec<PathBuf> =
+        programs.iter().map(|program| Ok(servers.file(program)?.to_path_buf())).collect::<Result<_>>()?;
     let tree = move |root: &Path| {
         folders(root)?;
         files.iter().try_for_each(|file| copy_into(file, root))?;
         fs::create_dir_all(root.join("home/cnb"))?;
         chown(root.join("home/cnb"), Some(1002), Some(1000))?;
-        fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/sbin/nologin\ncnb:x:1002:1000::/home/cnb:/sbin/nologin\n")?;
+        fs::write(
+            root.join("etc/passwd"),
+            "root:x:0:0:root:/root:/sbin/nologin\ncnb:x:1002:1000::/home/cnb:/sbin/nologin\n",
+        )?;
         fs::write(root.join("etc/group"), "root:x:0:\ncnb:x:1000:\n")?;
         Ok(())
     };
@@ -183,7 +227,10 @@ fn busybox(root: &Path, applets: bool) -> Result<()> {
     fs::create_dir_all(root.join("bin"))?;
     fs::copy(&program, root.join("bin/busybox"))?;
     if applets {
-        fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")?;
+        fs::write(
+            root.join("etc/passwd"),
+            "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        )?;
         fs::write(root.join("etc/group"), "root:x:0:\nnobody:x:65534:\n")?;
         for applet in cmd::output(Command::new(&program).arg("--list"))?.lines().filter(|applet| *applet != "busybox") {
             symlink("busybox", root.join("bin").join(applet))?;
@@ -195,7 +242,12 @@ fn busybox(root: &Path, applets: bool) -> Result<()> {
 impl Image {
     fn archive(&self, cache: &Cache) -> PathBuf {
         let config = self.config.to_string();
-        let key = cache::key(&[RECIPE.as_bytes(), self.stamp.as_bytes(), config.as_bytes(), self.references.join(" ").as_bytes()]);
+        let key = cache::key(&[
+            RECIPE.as_bytes(),
+            self.stamp.as_bytes(),
+            config.as_bytes(),
+            self.references.join(" ").as_bytes(),
+        ]);
         cache.images().join(format!("{}-{key}.tar", self.name))
     }
 
@@ -219,7 +271,9 @@ impl Image {
 
     fn pack(&self, root: &Path, pack: &Path) -> Result<()> {
         let tar = |dir: &Path, out: &str, what: &[&str]| {
-            cmd::output(Command::new("tar").arg("-C").arg(dir).args(["--numeric-owner", "-cf"]).arg(pack.join(out)).args(what))
+            cmd::output(
+                Command::new("tar").arg("-C").arg(dir).args(["--numeric-owner", "-cf"]).arg(pack.join(out)).args(what),
+            )
         };
         tar(root, "layer.tar", &["."])?;
         let sum = cmd::output(Command::new("sha256sum").arg(pack.join("layer.tar")))?;
@@ -230,7 +284,7 @@ impl Image {
             config.entry("WorkingDir").or_insert_with(|| json!("/"));
         }
         let whole = json!({
-            "architecture": "amd64",
+            "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
             "os": "linux",
             "config": config,
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{layer}")]},

@@ -58,7 +58,14 @@ fn file_system(node: &Node) -> Result<()> {
         let (upper, work) = (format!("{private}/upper{at}"), format!("{private}/work{at}"));
         fs::create_dir(&upper)?;
         fs::create_dir(&work)?;
-        mount(&["-t", "overlay", "-o", &format!("lowerdir={covered},upperdir={upper},workdir={work}"), "overlay", covered])?;
+        mount(&[
+            "-t",
+            "overlay",
+            "-o",
+            &format!("lowerdir={covered},upperdir={upper},workdir={work}"),
+            "overlay",
+            covered,
+        ])?;
     }
     mount(&["-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run"])?;
     fs::create_dir("/run/lock")?;

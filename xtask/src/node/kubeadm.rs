@@ -1,4 +1,4 @@
-//! The control plane as kubeadm makes it (static pods, stacked etcd), the kubelet, kube-proxy and CoreDNS.
+//! The control plane as kubeadm makes it (static pods, stacked etcd), the kubelet, kube-proxy and `CoreDNS`.
 
 use std::fs;
 use std::thread;
@@ -98,7 +98,11 @@ pub(crate) fn init(node: &Node, versions: &Versions) -> Result<()> {
 
 fn kubelet(node: &Node, flags: &str) -> Result<()> {
     // KUBELET_KUBEADM_ARGS="--a=b --c=d"
-    let args = flags.trim().split_once('=').map(|(_, quoted)| quoted.trim_matches('"')).context("kubeadm wrote no flags for the kubelet")?;
+    let args = flags
+        .trim()
+        .split_once('=')
+        .map(|(_, quoted)| quoted.trim_matches('"'))
+        .context("kubeadm wrote no flags for the kubelet")?;
     let mut command: Vec<String> = [
         "kubelet",
         "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",

@@ -44,7 +44,9 @@ pub(crate) struct Node {
 impl Node {
     /// The folder a node of this name has or would have.
     pub(crate) fn dir_of(cache: &Cache, name: &str) -> Result<PathBuf> {
-        let fits = !name.is_empty() && name.len() <= 32 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let fits = !name.is_empty()
+            && name.len() <= 32
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         if !fits || name.starts_with('-') {
             bail!("`{name}` is no name for a node: use up to 32 small letters, digits and hyphens");
         }

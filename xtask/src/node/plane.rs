@@ -19,14 +19,17 @@ pub(crate) fn prepare(node: &Node, versions: &Versions) -> Result<()> {
         return Ok(());
     }
     let config = kubeadm::configuration(node, versions)?;
-    for phase in ["certs all", "kubeconfig super-admin", "kubeconfig controller-manager", "etcd local", "control-plane all"] {
+    for phase in
+        ["certs all", "kubeconfig super-admin", "kubeconfig controller-manager", "etcd local", "control-plane all"]
+    {
         let mut args = vec!["init", "phase"];
         args.extend(phase.split(' '));
         args.extend(["--config", &config]);
         kubeadm::kubeadm(node, &args)?;
     }
     // The administrator's group gets its rights from a later phase of kubeadm; this one has them from the start.
-    fs::copy(node.path("kubernetes/super-admin.conf"), node.path("kubernetes/admin.conf")).context("copy the kubeconfig")?;
+    fs::copy(node.path("kubernetes/super-admin.conf"), node.path("kubernetes/admin.conf"))
+        .context("copy the kubeconfig")?;
     kubeadm::publish_kubeconfig(node)
 }
 

@@ -57,12 +57,21 @@ pub(crate) fn tree(root: &Path) -> Result<()> {
     println!("  postgres:15 is made from Debian packages once (about 2 minutes)");
     let mut debootstrap = Command::new("unshare");
     debootstrap
-        .args(["--mount", "--pid", "--fork", "debootstrap", "--variant=minbase", "--include=postgresql-15,xz-utils", SUITE])
+        .args([
+            "--mount",
+            "--pid",
+            "--fork",
+            "debootstrap",
+            "--variant=minbase",
+            "--include=postgresql-15,xz-utils",
+            SUITE,
+        ])
         .arg(root)
         .env("DEBIAN_FRONTEND", "noninteractive");
     cmd::output(&mut debootstrap)?;
     let entry = cache::checkout()?.join(ENTRY_POINT);
-    fs::copy(&entry, root.join("usr/local/bin/docker-entrypoint.sh")).with_context(|| format!("copy {}", entry.display()))?;
+    fs::copy(&entry, root.join("usr/local/bin/docker-entrypoint.sh"))
+        .with_context(|| format!("copy {}", entry.display()))?;
     let mut chroot = Command::new("chroot");
     chroot.arg(root).args(["/bin/sh", "-c", FINISH]).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     cmd::output(&mut chroot)?;

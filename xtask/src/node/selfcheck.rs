@@ -14,8 +14,20 @@ use crate::{cmd, packages};
 const NAME: &str = "selfcheck";
 /// Folders whose entries are compared.
 const FOLDERS: [&str; 14] = [
-    "/", "/etc", "/etc/cni", "/etc/kubernetes", "/opt", "/opt/cni", "/root", "/run", "/usr/libexec", "/usr/libexec/kubernetes",
-    "/var/lib", "/var/lib/cni", "/var/lib/containerd", "/var/log",
+    "/",
+    "/etc",
+    "/etc/cni",
+    "/etc/kubernetes",
+    "/opt",
+    "/opt/cni",
+    "/root",
+    "/run",
+    "/usr/libexec",
+    "/usr/libexec/kubernetes",
+    "/var/lib",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/log",
 ];
 
 pub(crate) fn selfcheck(plane: bool) -> Result<()> {
@@ -30,7 +42,9 @@ pub(crate) fn selfcheck(plane: bool) -> Result<()> {
     let during = machine();
     let changed: Vec<_> = during.difference(&before).collect();
     println!("while the node runs, {} lines of the machine's state are new:", changed.len());
-    changed.iter().for_each(|line| println!("  {line}"));
+    for line in changed {
+        println!("  {line}");
+    }
     down::down(NAME)?;
     let after = machine();
     let mut faults: Vec<String> = after.difference(&before).map(|line| format!("left behind: {line}")).collect();
@@ -57,8 +71,7 @@ fn machine() -> BTreeSet<String> {
     let ask = |program: &str, args: &[&str]| cmd::output(Command::new(program).args(args)).unwrap_or_default();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     add("mount", &mounts);
-    let links = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
-    add("link", &links.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>().join("\n"));
+    add("link", &names(Path::new("/sys/class/net")));
     add("address", &ask("ip", &["-o", "-4", "addr"]));
     add("route", &ask("ip", &["route", "show", "table", "all"]));
     for save in ["iptables-save", "ip6tables-save", "iptables-legacy-save"] {
@@ -66,15 +79,52 @@ fn machine() -> BTreeSet<String> {
             add(save, &ask(save, &[]));
         }
     }
-    for sysctl in ["net/ipv4/ip_forward", "net/netfilter/nf_conntrack_max", "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"] {
-        add("sysctl", &format!("{sysctl}={}", fs::read_to_string(Path::new("/proc/sys").join(sysctl)).unwrap_or_default().trim()));
+    for sysctl in [
+        "net/ipv4/ip_forward",
+        "net/netfilter/nf_conntrack_max",
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "kernel/keys/root_maxkeys",
+        "kernel/keys/root_maxbytes",
+    ] {
+        add(
+            "sysctl",
+            &format!("{sysctl}={}", fs::read_to_string(Path::new("/proc/sys").join(sysctl)).unwrap_or_default().trim()),
+        );
     }
-    add("cgroup", &ask("find", &["/sys/fs/cgroup", "-type", "d", "(", "-path", &format!("*kubectl-dr-{NAME}*"), "-o", "-path", "*kubepods*", ")", "-not", "-path", "*kubectl-dr-*/*"]));
+    add(
+        "cgroup",
+        &ask(
+            "find",
+            &[
+                "/sys/fs/cgroup",
+                "-type",
+                "d",
+                "(",
+                "-path",
+                &format!("*kubectl-dr-{NAME}*"),
+                "-o",
+                "-path",
+                "*kubepods*",
+                ")",
+                "-not",
+                "-path",
+                "*kubectl-dr-*/*",
+            ],
+        ),
+    );
     for folder in FOLDERS {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        add("file", &entries.map(|entry| entry.path().to_string_lossy().into_owned()).collect::<Vec<_>>().join("\n"));
+        add(&format!("file in {folder}"), &names(Path::new(folder)));
     }
     lines
+}
+
+/// The entries of a folder, one a line.
+fn names(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// Processes of the node that are still there: in its PID namespace, or started with its folder in the command line.

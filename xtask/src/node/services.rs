@@ -136,10 +136,20 @@ impl<'a> Supervisor<'a> {
     fn spawn(&self, name: &str, service: &Service) -> Result<Pid> {
         let (program, args) = service.command.split_first().context("the service has no command")?;
         let path: PathBuf = self.node.path(&format!("logs/{name}.log"));
-        let log = fs::OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("open {}", path.display()))?;
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("open {}", path.display()))?;
         let mut command = Command::new(program);
         self.node.inside(&mut command);
-        command.args(args).envs(&service.env).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        command
+            .args(args)
+            .envs(&service.env)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
         let child = command.spawn().with_context(|| format!("start {program}"))?;
         Pid::from_raw(i32::try_from(child.id())?).context("a process has the id 0")
     }

@@ -59,16 +59,20 @@ pub(crate) fn logs(name: &str, component: Option<&str>) -> Result<()> {
             let pod = entry.file_name().to_string_lossy().into_owned();
             let mut parts = pod.split('_');
             if let (Some(namespace), Some(pod)) = (parts.next(), parts.next()) {
-                found.push((format!("{namespace}/{pod}/{}", container.file_name().to_string_lossy()), container.path()));
+                found
+                    .push((format!("{namespace}/{pod}/{}", container.file_name().to_string_lossy()), container.path()));
             }
         }
     }
     found.sort();
     let Some(wanted) = component else {
-        found.iter().for_each(|(name, _)| println!("{name}"));
+        for (name, _) in &found {
+            println!("{name}");
+        }
         return Ok(());
     };
-    let chosen: Vec<_> = found.iter().filter(|(name, _)| name == wanted || name.split('/').any(|part| part == wanted)).collect();
+    let chosen: Vec<_> =
+        found.iter().filter(|(name, _)| name == wanted || name.split('/').any(|part| part == wanted)).collect();
     if chosen.is_empty() {
         bail!("the node `{}` has no log `{wanted}`; `cargo xtask logs` without a name lists them", node.name());
     }

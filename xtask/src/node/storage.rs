@@ -14,7 +14,7 @@ use crate::servers::Servers;
 
 struct Driver {
     name: &'static str,
-    /// The kubelet and the attacher go through VolumeAttachments.
+    /// The kubelet and the attacher go through `VolumeAttachment`s.
     attach: bool,
     list_snapshots: bool,
 }
@@ -28,18 +28,26 @@ const DRIVERS: [Driver; 2] = [
 pub(crate) fn snapshots(node: &Node, servers: &Servers) -> Result<()> {
     let mut manifest = String::new();
     let mut names = Vec::new();
-    for entry in fs::read_dir(servers.crds()).with_context(|| format!("list the snapshot CRDs in {}", servers.crds().display()))? {
+    for entry in fs::read_dir(servers.crds())
+        .with_context(|| format!("list the snapshot CRDs in {}", servers.crds().display()))?
+    {
         let path = entry?.path();
         manifest.push_str("---\n");
         manifest.push_str(&fs::read_to_string(&path)?);
-        let plural = path.file_stem().and_then(|stem| stem.to_str()?.split_once('_')).map(|(group, plural)| format!("crd/{plural}.{group}"));
+        let plural = path
+            .file_stem()
+            .and_then(|stem| stem.to_str()?.split_once('_'))
+            .map(|(group, plural)| format!("crd/{plural}.{group}"));
         names.extend(plural);
     }
     node.apply(&manifest)?;
     let mut wait = node.kubectl();
     wait.args(["wait", "--for=condition=Established", "--timeout=30s"]).args(names);
     cmd::output(&mut wait)?;
-    node.service("snapshot-controller", &Service::new(["snapshot-controller", "--kubeconfig=/etc/kubernetes/admin.conf"]))
+    node.service(
+        "snapshot-controller",
+        &Service::new(["snapshot-controller", "--kubeconfig=/etc/kubernetes/admin.conf"]),
+    )
 }
 
 /// The drivers and their sidecars.
@@ -49,7 +57,8 @@ pub(crate) fn drivers(node: &Node, driver: &Path) -> Result<()> {
     }
     node.apply(include_str!("../../manifests/storage.yaml"))?;
     cmd::wait("the kubelet to know the CSI drivers", Duration::from_secs(60), || {
-        let known = cmd::output(node.kubectl().args(["get", "csinode", NODE_NAME, "-o", "jsonpath={.spec.drivers[*].name}"]))?;
+        let known =
+            cmd::output(node.kubectl().args(["get", "csinode", NODE_NAME, "-o", "jsonpath={.spec.drivers[*].name}"]))?;
         Ok(DRIVERS.iter().all(|instance| known.split_whitespace().any(|name| name == instance.name)).then_some(()))
     })
 }
@@ -63,7 +72,8 @@ fn start_driver(node: &Node, driver: &Path, instance: &Driver) -> Result<()> {
     }
     let (state, faults) = (node.path(&format!("csi/{name}")), node.path(&format!("faults/{name}")));
     let plugin = format!("/var/lib/kubelet/plugins/{name}");
-    for dir in [&state, &faults, &node.path(&format!("kubelet/plugins/{name}")), &node.path("kubelet/plugins_registry")] {
+    for dir in [&state, &faults, &node.path(&format!("kubelet/plugins/{name}")), &node.path("kubelet/plugins_registry")]
+    {
         fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
     }
     let socket = format!("{plugin}/csi.sock");
@@ -85,7 +95,11 @@ fn start_driver(node: &Node, driver: &Path, instance: &Driver) -> Result<()> {
     let visible = node.path(&format!("kubelet/plugins/{name}/csi.sock"));
     cmd::wait(&format!("the socket of {name}"), Duration::from_secs(20), || Ok(visible.exists().then_some(())))?;
     let sidecar = |program: &str, more: &[&str]| {
-        let mut command = vec![program.to_owned(), format!("--csi-address={socket}"), "--kubeconfig=/etc/kubernetes/admin.conf".to_owned()];
+        let mut command = vec![
+            program.to_owned(),
+            format!("--csi-address={socket}"),
+            "--kubeconfig=/etc/kubernetes/admin.conf".to_owned(),
+        ];
         command.extend(more.iter().map(|&arg| arg.to_owned()));
         node.service(&format!("{name}.{program}"), &Service::new(command))
     };

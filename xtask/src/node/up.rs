@@ -38,15 +38,25 @@ pub(crate) fn up(options: &Options) -> Result<()> {
     let versions = Versions::ask(&servers)?;
     let node = open_or_create(&cache, &dir)?;
     if node.path("plane").exists() != options.plane && namespaces::running(&node).is_some() {
-        let (is, other) = if options.plane { ("a whole node", "a control plane") } else { ("a control plane", "a whole node") };
-        bail!("`{}` runs as {is}; for {other} run `cargo xtask down --name {0}` first or take another --name", node.name());
+        let (is, other) =
+            if options.plane { ("a whole node", "a control plane") } else { ("a control plane", "a whole node") };
+        bail!(
+            "`{}` runs as {is}; for {other} run `cargo xtask down --name {0}` first or take another --name",
+            node.name()
+        );
     }
     if options.plane {
         whole_plane(&steps, &node, &servers, &versions)?;
     } else {
         whole_node(&steps, &cache, &node, &servers, &versions)?;
     }
-    println!("the node `{}` is up after {:.0} s; Kubernetes {}, Velero {}", node.name(), steps.seconds(), versions.kubernetes, versions.velero);
+    println!(
+        "the node `{}` is up after {:.0} s; Kubernetes {}, Velero {}",
+        node.name(),
+        steps.seconds(),
+        versions.kubernetes,
+        versions.velero
+    );
     println!("export KUBECONFIG={}", node.kubeconfig().display());
     Ok(())
 }

@@ -31,11 +31,25 @@ pub(crate) fn s3(node: &Node) -> Result<()> {
 }
 
 pub(crate) fn install(node: &Node, versions: &Versions) -> Result<()> {
-    let credentials = node.write("config/s3-credentials", &format!("[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"))?;
+    let credentials = node.write(
+        "config/s3-credentials",
+        &format!("[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={SECRET_KEY}\n"),
+    )?;
     let mut velero = Command::new(node.path("bin/velero"));
     node.isolated(&mut velero);
     velero
-        .args(["install", "--dry-run", "-o", "json", "--image", &versions.velero_image(), "--provider", "aws", "--plugins", PLUGIN_IMAGE])
+        .args([
+            "install",
+            "--dry-run",
+            "-o",
+            "json",
+            "--image",
+            &versions.velero_image(),
+            "--provider",
+            "aws",
+            "--plugins",
+            PLUGIN_IMAGE,
+        ])
         .args(["--bucket", BUCKET, "--secret-file"])
         .arg(credentials)
         .args(["--backup-location-config", &format!("region=us-east-1,s3ForcePathStyle=true,s3Url={S3_URL}")])
@@ -46,14 +60,22 @@ pub(crate) fn install(node: &Node, versions: &Versions) -> Result<()> {
             velero.arg(format!("--{pod}-pod-{what}=0"));
         }
     }
-    let mut list: Value = serde_json::from_str(&cmd::output(&mut velero)?).context("read what velero install prints")?;
+    let mut list: Value =
+        serde_json::from_str(&cmd::output(&mut velero)?).context("read what velero install prints")?;
     let items = list.get_mut("items").and_then(Value::as_array_mut).context("velero install printed no list")?;
     items.iter_mut().for_each(adjust);
     let (crds, rest): (Vec<Value>, Vec<Value>) =
         std::mem::take(items).into_iter().partition(|item| kind(item) == "CustomResourceDefinition");
     let list = |items: Vec<Value>| json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
     node.apply(&list(crds))?;
-    cmd::output(node.kubectl().args(["wait", "--for=condition=Established", "--timeout=30s", "crd", "-l", "component=velero"]))?;
+    cmd::output(node.kubectl().args([
+        "wait",
+        "--for=condition=Established",
+        "--timeout=30s",
+        "crd",
+        "-l",
+        "component=velero",
+    ]))?;
     node.apply(&list(rest))
 }
 
@@ -72,7 +94,8 @@ fn adjust(item: &mut Value) {
         }
         "Deployment" | "DaemonSet" => {
             for field in ["containers", "initContainers"] {
-                let containers = item.pointer_mut(&format!("/spec/template/spec/{field}")).and_then(Value::as_array_mut);
+                let containers =
+                    item.pointer_mut(&format!("/spec/template/spec/{field}")).and_then(Value::as_array_mut);
                 for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
                     container.insert("imagePullPolicy".to_owned(), json!("IfNotPresent"));
                 }
@@ -85,7 +108,15 @@ fn adjust(item: &mut Value) {
 pub(crate) fn wait_available(node: &Node) -> Result<()> {
     kubeadm::wait_for(node, &["-n", "velero", "--for=condition=Available", "deployment/velero"], 120)?;
     cmd::wait("Velero's default BackupStorageLocation to be Available", Duration::from_secs(120), || {
-        let get = ["-n", "velero", "get", "backupstoragelocation", "default", "-o", "jsonpath={.status.phase}: {.status.message}"];
+        let get = [
+            "-n",
+            "velero",
+            "get",
+            "backupstoragelocation",
+            "default",
+            "-o",
+            "jsonpath={.status.phase}: {.status.message}",
+        ];
         let status = cmd::output(node.kubectl().args(get))?;
         if status.starts_with("Available") {
             return Ok(Some(()));
