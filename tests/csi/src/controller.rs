@@ -10,8 +10,8 @@ use crate::faults::{Fault, Faults};
 use crate::proto::csi::controller_server::Controller;
 use crate::proto::csi::controller_service_capability::{Rpc, Type, rpc};
 use crate::proto::csi::validate_volume_capabilities_response::Confirmed;
-use crate::proto::csi::volume_capability::AccessType;
 use crate::proto::csi::volume_capability::access_mode::Mode;
+use crate::proto::csi::volume_capability::{AccessMode, AccessType};
 use crate::proto::csi::volume_content_source::{self, SnapshotSource, VolumeSource};
 use crate::proto::csi::{
     ControllerGetCapabilitiesRequest, ControllerGetCapabilitiesResponse, ControllerPublishVolumeRequest,
@@ -46,10 +46,10 @@ impl ControllerService {
     ) -> Self {
         Self { store, faults, node_id: node_id.to_owned(), attach_required, list_snapshots }
     }
+}
 
-    fn offers(&self, offered: bool, call: &str) -> Result<(), Status> {
-        if offered { Ok(()) } else { Err(Status::unimplemented(format!("{call} is switched off"))) }
-    }
+fn offers(offered: bool, call: &str) -> Result<(), Status> {
+    if offered { Ok(()) } else { Err(Status::unimplemented(format!("{call} is switched off"))) }
 }
 
 #[tonic::async_trait]
@@ -90,7 +90,7 @@ impl Controller for ControllerService {
         let ControllerPublishVolumeRequest { volume_id, node_id, volume_capability, readonly } = request.into_inner();
         let about = format!("{volume_id} {node_id}");
         let call = async {
-            self.offers(self.attach_required, "attaching")?;
+            offers(self.attach_required, "attaching")?;
             required("volume_id", &volume_id)?;
             let capability =
                 volume_capability.ok_or_else(|| Status::invalid_argument("volume_capability is missing"))?;
@@ -110,7 +110,7 @@ impl Controller for ControllerService {
         let ControllerUnpublishVolumeRequest { volume_id, node_id } = request.into_inner();
         let about = format!("{volume_id} {node_id}");
         let call = async {
-            self.offers(self.attach_required, "detaching")?;
+            offers(self.attach_required, "detaching")?;
             required("volume_id", &volume_id)?;
             while self.faults.is_on(Fault::HangDetach)? {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -209,7 +209,7 @@ impl Controller for ControllerService {
         let ListSnapshotsRequest { max_entries, starting_token, source_volume_id, snapshot_id } = request.into_inner();
         let about = [snapshot_id.as_str(), &source_volume_id, &starting_token].join(" ");
         let call = async {
-            self.offers(self.list_snapshots, "ListSnapshots")?;
+            offers(self.list_snapshots, "ListSnapshots")?;
             let mut snapshots = if self.faults.is_on(Fault::LostSnapshots)? { vec![] } else { self.store.snapshots() };
             snapshots.retain(|snapshot| {
                 (snapshot_id.is_empty() || snapshot.id == snapshot_id)
@@ -273,7 +273,7 @@ fn check_capabilities(capabilities: &[VolumeCapability]) -> Result<(), Status> {
 }
 
 fn is_for_many_nodes(capability: &VolumeCapability) -> bool {
-    match capability.access_mode.as_ref().map(|mode| mode.mode()) {
+    match capability.access_mode.as_ref().map(AccessMode::mode) {
         Some(Mode::MultiNodeReaderOnly | Mode::MultiNodeSingleWriter | Mode::MultiNodeMultiWriter) => true,
         Some(Mode::Unknown | Mode::SingleNodeWriter | Mode::SingleNodeReaderOnly) | None => false,
     }

@@ -46,6 +46,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A CSI driver for tests: volumes are directories, snapshots are copies, faults are files.
 #[derive(Debug, Parser)]
 #[command(name = "dr-csi", version)]
+#[expect(clippy::doc_markdown, reason = "these comments are the text of --help")]
 struct Flags {
     /// Where to serve Identity, Controller and Node: unix:///path/csi.sock
     #[arg(long, value_parser = socket_path)]
