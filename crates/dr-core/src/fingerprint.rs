@@ -24,6 +24,9 @@ pub struct Fingerprint {
     pub version: Option<String>,
     /// Tables (`database.schema.table`) or mounted trees.
     pub parts: BTreeMap<String, Part>,
+    /// What else the reading checked; sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One table, or one tree of files.
@@ -36,6 +39,54 @@ pub struct Part {
     /// Absent above the size up to which digests are taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+}
+
+/// Why an answer is no fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the answer ends in the middle: its last line is not `end`")]
+    CutShort,
+    #[error("line {line} of the answer is not understood: {text:?}")]
+    Line { line: usize, text: String },
+}
+
+/// Reads what a profile's shell printed: `fingerprint FORMAT ENGINE`, then lines of tab-separated fields (`identity`,
+/// `version`, `note`, `part COUNT BYTES DIGEST NAME` with `-` for what is not known), then `end`.
+pub fn read(answer: &str) -> Result<Fingerprint, Unreadable> {
+    let lines: Vec<&str> = answer.lines().filter(|line| !line.trim().is_empty()).collect();
+    let bad = |line: usize, text: &str| Unreadable::Line { line, text: text.chars().take(120).collect() };
+    let (Some(first), Some(&"end")) = (lines.first(), lines.last()) else { return Err(Unreadable::CutShort) };
+    let head: Vec<&str> = first.split(' ').collect();
+    let ["fingerprint", format, engine] = head.as_slice() else { return Err(bad(1, first)) };
+    let format = format.parse().map_err(|_| bad(1, first))?;
+    let mut found = Fingerprint {
+        format,
+        engine: (*engine).to_owned(),
+        identity: None,
+        version: None,
+        parts: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    let body = lines.get(1..lines.len() - 1).unwrap_or(&[]);
+    for (index, text) in body.iter().enumerate() {
+        let fields: Vec<&str> = text.splitn(5, '\t').collect();
+        match fields.as_slice() {
+            ["identity", identity] => found.identity = Some((*identity).to_owned()),
+            ["version", version] => found.version = Some((*version).to_owned()),
+            ["note", note] => found.notes.push((*note).to_owned()),
+            ["part", count, bytes, digest, name] => {
+                let number = |text: &str| text.parse::<u64>().map_err(|_| bad(index + 2, text));
+                let part = Part {
+                    count: number(count)?,
+                    bytes: if *bytes == "-" { None } else { Some(number(bytes)?) },
+                    digest: (*digest != "-").then(|| (*digest).to_owned()),
+                };
+                found.parts.insert((*name).to_owned(), part);
+            }
+            _ => return Err(bad(index + 2, text)),
+        }
+    }
+    Ok(found)
 }
 
 /// How the bytes were taken from the volume.
@@ -137,7 +188,7 @@ fn between(before: &Fingerprint, after: &Fingerprint, found: &Fingerprint) -> Re
             continue;
         };
         let Some(part) = found.parts.get(name) else { return Err(Rejected::Missing { part: name.clone() }) };
-        if first == second {
+        if same(name, first, second).is_ok() {
             same(name, first, part)?;
             equal += 1;
         } else {

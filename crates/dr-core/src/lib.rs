@@ -2,7 +2,14 @@
 //!
 //! No clock, no randomness, no IO, no async. Time, facts and names come in as arguments.
 
+pub mod choose;
+pub mod claims;
+pub mod cover;
+pub mod engine;
 pub mod facts;
 pub mod fingerprint;
+pub mod gitops;
 pub mod kind;
 pub mod object;
+pub mod refusal;
+pub mod writers;

@@ -133,7 +133,14 @@ impl Move {
     }
 
     pub fn fails(mut self, when: Condition, tell: impl Into<String>) -> Self {
-        self.fails.push(Hopeless { when, tell: tell.into() });
+        self.fails.push(Hopeless { when, tell: tell.into(), detail: None });
+        self
+    }
+
+    /// As [`Move::fails`], telling also what a field of an object says.
+    pub fn fails_with(mut self, when: Condition, tell: impl Into<String>, object: Spot, pointer: &str) -> Self {
+        let detail = Some(Detail { object, pointer: pointer.to_owned() });
+        self.fails.push(Hopeless { when, tell: tell.into(), detail });
         self
     }
 
@@ -211,6 +218,16 @@ impl Move {
 pub struct Hopeless {
     pub when: Condition,
     pub tell: String,
+    /// Where the cluster says more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail>,
+}
+
+/// A field of an object that explains.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    pub object: Spot,
+    pub pointer: String,
 }
 
 /// What a missed deadline means.

@@ -78,6 +78,8 @@ pub enum Unjudged {
 pub enum Test {
     Equals(Template),
     OneOf(Vec<Value>),
+    /// Anything else, nothing included.
+    Differs(Value),
     /// Absent or null.
     Missing,
     Present,
@@ -100,6 +102,10 @@ impl Field {
     pub fn one_of<const N: usize>(pointer: &str, values: [&str; N]) -> Self {
         let values = values.into_iter().map(Value::from).collect();
         Self { pointer: pointer.to_owned(), test: Test::OneOf(values) }
+    }
+
+    pub fn differs(pointer: &str, value: impl Into<Value>) -> Self {
+        Self { pointer: pointer.to_owned(), test: Test::Differs(value.into()) }
     }
 
     pub fn missing(pointer: &str) -> Self {
@@ -126,6 +132,7 @@ impl Field {
                 found == Some(&wanted) || (found.is_none() && wanted.is_null())
             }
             Test::OneOf(values) => found.is_some_and(|value| values.contains(value)),
+            Test::Differs(value) => found != Some(value),
             Test::Missing => found.is_none(),
             Test::Present => found.is_some(),
             Test::AtLeast(least) => found.and_then(Value::as_i64).is_some_and(|value| value >= *least),
@@ -136,7 +143,9 @@ impl Field {
     fn reads(&self) -> Vec<Slot> {
         match &self.test {
             Test::Equals(template) => template.reads(),
-            Test::OneOf(_) | Test::Missing | Test::Present | Test::AtLeast(_) | Test::AtMost(_) => Vec::new(),
+            Test::OneOf(_) | Test::Differs(_) | Test::Missing | Test::Present | Test::AtLeast(_) | Test::AtMost(_) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -155,6 +164,7 @@ impl fmt::Display for Field {
                     write!(f, "{value}")
                 })
             }
+            Test::Differs(value) => write!(f, "{path} is not {value}"),
             Test::Missing => write!(f, "{path} is not set"),
             Test::Present => write!(f, "{path} is set"),
             Test::AtLeast(least) => write!(f, "{path} is at least {least}"),

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use dr_core::fingerprint::{self, Fingerprint};
+use dr_core::fingerprint;
 use dr_core::object::{Key, Object};
 use serde_json::{Value, json};
 
-use crate::action::{Action, Examination, Move, Reading, Target};
+use crate::action::{Action, Examination, Hopeless, Move, Reading, Target};
 use crate::condition::{Condition, NotRead, Observation, Query, Unjudged, Verdict};
 use crate::slot::{Bindings, Slot, Unbound};
 
@@ -50,6 +50,9 @@ pub fn queries(direction: &Move, bindings: &Bindings) -> Result<BTreeSet<Query>,
     for condition in direction.expect.iter().chain(&direction.until).chain(hopeless) {
         queries.extend(condition.queries(bindings)?);
     }
+    for detail in direction.fails.iter().filter_map(|hopeless| hopeless.detail.as_ref()) {
+        queries.insert(Query::Get(detail.object.resolve(bindings)?));
+    }
     for bind in &direction.binds {
         queries.insert(Query::Get(bind.object.resolve(bindings)?));
     }
@@ -62,7 +65,7 @@ pub fn queries(direction: &Move, bindings: &Bindings) -> Result<BTreeSet<Query>,
 pub fn decide(direction: &Move, seen: &Observation, bindings: &Bindings) -> Result<Decision, Unjudged> {
     for hopeless in &direction.fails {
         if hopeless.when.judge(seen, bindings)? == Verdict::Holds {
-            return Ok(Decision::Refused { because: hopeless.tell.clone() });
+            return Ok(Decision::Refused { because: told(hopeless, seen, bindings)? });
         }
     }
     match effect(&direction.action, seen, bindings)? {
@@ -80,6 +83,13 @@ pub fn decide(direction: &Move, seen: &Observation, bindings: &Bindings) -> Resu
             })
         }
     }
+}
+
+fn told(hopeless: &Hopeless, seen: &Observation, bindings: &Bindings) -> Result<String, Unjudged> {
+    let Some(detail) = &hopeless.detail else { return Ok(hopeless.tell.clone()) };
+    let found = seen.get(&detail.object.resolve(bindings)?)?;
+    let says = found.and_then(|object| object.str_at(&detail.pointer)).map(str::trim).filter(|says| !says.is_empty());
+    Ok(says.map_or_else(|| hopeless.tell.clone(), |says| format!("{}: {says}", hopeless.tell)))
 }
 
 fn finish(direction: &Move, seen: &Observation, bindings: &Bindings) -> Result<Decision, Unjudged> {
@@ -231,7 +241,9 @@ fn uncovered(live: &Value, wanted: &Value) -> Option<String> {
             }
             Value::Array(list) => {
                 for (index, wanted) in list.iter().enumerate() {
-                    path.push_str(&format!("[{index}]"));
+                    path.push('[');
+                    path.push_str(&index.to_string());
+                    path.push(']');
                     if !walk(live.and_then(|live| live.get(index)), wanted, path) {
                         return false;
                     }
@@ -281,7 +293,7 @@ pub fn judge_answer(examination: &Examination, said: &Said, bindings: &Bindings)
         });
     }
     Ok(match &examination.reading {
-        Reading::Fingerprint { expected } => match serde_json::from_str::<Fingerprint>(&said.stdout) {
+        Reading::Fingerprint { expected } => match fingerprint::read(&said.stdout) {
             Err(error) => Answer::Rejected { because: format!("the answer is no fingerprint: {error}") },
             Ok(found) => match fingerprint::judge(expected, &found) {
                 Err(rejected) => Answer::Rejected { because: rejected.to_string() },
@@ -291,9 +303,9 @@ pub fn judge_answer(examination: &Examination, said: &Said, bindings: &Bindings)
                 },
             },
         },
-        Reading::Report => match serde_json::from_str::<Fingerprint>(&said.stdout) {
-            Ok(_) => bind(said.stdout.trim().to_owned()),
-            Err(_) => bind(String::new()),
+        Reading::Report => match fingerprint::read(&said.stdout).map(|found| serde_json::to_string(&found)) {
+            Ok(Ok(text)) => bind(text),
+            Ok(Err(_)) | Err(_) => bind(String::new()),
         },
         Reading::SameAs { slot, pointer } => same_as(&said.stdout, slot, pointer, bindings)?
             .map_or_else(|| bind(said.stdout.trim().to_owned()), |because| Answer::Rejected { because }),

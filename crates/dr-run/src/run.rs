@@ -223,11 +223,10 @@ impl Run {
             return next;
         }
         Next::Finished(match &self.turned {
-            Some((Turn::UndoRequested, _)) => Outcome::Undone,
+            None | Some((Turn::UndoRequested, _)) => Outcome::Undone,
             Some((why @ (Turn::StepFailed | Turn::NotVerified | Turn::Declined | Turn::RedoRequested), because)) => {
                 Outcome::RolledBack { why: why.clone(), because: because.clone() }
             }
-            None => Outcome::Undone,
         })
     }
 
