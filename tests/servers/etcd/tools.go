@@ -8,5 +8,5 @@ package tools
 import (
 	_ "go.etcd.io/etcd/etcdctl/v3" // etcdctl
 	_ "go.etcd.io/etcd/etcdutl/v3" // etcdutl
-	_ "go.etcd.io/etcd/server/v3" // etcd
+	_ "go.etcd.io/etcd/server/v3"  // etcd
 )

@@ -6,6 +6,6 @@
 package tools
 
 import (
-	_ "github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter" // csi-snapshotter
+	_ "github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter"     // csi-snapshotter
 	_ "github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller" // snapshot-controller
 )

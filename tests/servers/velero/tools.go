@@ -6,7 +6,7 @@
 package tools
 
 import (
-	_ "github.com/vmware-tanzu/velero/cmd/velero" // velero
-	_ "github.com/vmware-tanzu/velero/cmd/velero-helper" // velero-helper
+	_ "github.com/vmware-tanzu/velero/cmd/velero"                // velero
+	_ "github.com/vmware-tanzu/velero/cmd/velero-helper"         // velero-helper
 	_ "github.com/vmware-tanzu/velero/cmd/velero-restore-helper" // velero-restore-helper
 )

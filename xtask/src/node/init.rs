@@ -27,6 +27,16 @@ const OWN: [(&str, &str); 9] = [
     ("velero-tmp", "/var/lib/velero"),
 ];
 
+/// Kernel parameters of the whole machine that a kubelet would set, and the values it wants to see.
+const KERNEL: [(&str, &str); 6] = [
+    ("vm/overcommit_memory", "1"),
+    ("vm/panic_on_oom", "0"),
+    ("kernel/panic", "10"),
+    ("kernel/panic_on_oops", "1"),
+    ("kernel/keys/root_maxkeys", "1000000"),
+    ("kernel/keys/root_maxbytes", "25000000"),
+];
+
 pub(crate) fn init(dir: &Path) -> Result<()> {
     let node = Node::read(dir)?;
     file_system(&node)?;
@@ -87,6 +97,13 @@ fn file_system(node: &Node) -> Result<()> {
     mount(&["--rbind", &cgroups, "/sys/fs/cgroup"])?;
     cmd::run("umount", &["-l", &cgroups])?;
     mount(&["-t", "proc", "proc", "/proc"])?;
+    for (at, (parameter, value)) in KERNEL.iter().enumerate() {
+        let (file, place) = (format!("{private}/kernel{at}"), format!("/proc/sys/{parameter}"));
+        if Path::new(&place).exists() {
+            fs::write(&file, format!("{value}\n"))?;
+            mount(&["--bind", &file, &place])?;
+        }
+    }
     // Containers see what the kubelet mounts after they started: the node-agent reads pod volumes that way.
     mount(&["--make-rshared", "/"])
 }

@@ -48,6 +48,8 @@ maxPods: 220
 serializeImagePulls: false
 syncFrequency: 10s
 volumeStatsAggPeriod: 10s
+featureGates: {{KubeletCrashLoopBackOffMax: true}}
+crashLoopBackOff: {{maxContainerRestartPeriod: 2s}}
 evictionHard: {{"nodefs.available": "1%", "imagefs.available": "1%"}}
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99

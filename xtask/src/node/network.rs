@@ -110,3 +110,29 @@ impl Network {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_nodes_share_an_address_or_a_link() {
+        let mut seen = BTreeSet::new();
+        for index in 0..NODES {
+            let network = Network { index };
+            for name in [
+                network.host_link(),
+                network.node_link(),
+                network.host_address(),
+                network.node_address(),
+                network.pod_subnet(),
+                network.service_subnet(),
+            ] {
+                assert!(name.len() <= 15 || name.contains('.'), "{name} is too long for a link");
+                assert!(seen.insert(name.clone()), "{name} is used twice");
+            }
+        }
+    }
+}

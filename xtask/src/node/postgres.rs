@@ -25,7 +25,7 @@ install -d -o postgres -g postgres -m 3777 /var/run/postgresql
 install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data
 install -d /docker-entrypoint-initdb.d
 sed -ri "s/^#?(listen_addresses)\s*=\s*\S+.*/\1 = '*'/" /usr/share/postgresql/15/postgresql.conf.sample
-rm -rf /usr/lib/x86_64-linux-gnu/libLLVM* /usr/lib/llvm-* /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/bitcode
+rm -rf /usr/lib/*-linux-gnu/libLLVM* /usr/lib/llvm-* /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/bitcode
 rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/postgresql/15/man
 rm -rf /var/cache/apt /var/lib/apt/lists /var/cache/debconf /var/log/*.log /var/log/apt
 mkdir -p /var/cache/apt /var/lib/apt/lists

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 
 use super::services::Service;
 use super::{NODE_NAME, Node};
-use crate::cmd;
 use crate::servers::Servers;
+use crate::{cache, cmd};
 
 struct Driver {
     name: &'static str,
@@ -52,8 +52,15 @@ pub(crate) fn snapshots(node: &Node, servers: &Servers) -> Result<()> {
 
 /// The drivers and their sidecars.
 pub(crate) fn drivers(node: &Node, driver: &Path) -> Result<()> {
+    // A copy named by its contents: building the driver again pulls nothing from under the node, and the next `up`
+    // restarts the driver only if it is another one.
+    let contents = fs::read(driver).with_context(|| format!("read {}", driver.display()))?;
+    let program = node.path(&format!("bin/dr-csi-{}", cache::key(&[&contents])));
+    if !program.exists() {
+        fs::copy(driver, &program).with_context(|| format!("copy {}", driver.display()))?;
+    }
     for instance in &DRIVERS {
-        start_driver(node, driver, instance)?;
+        start_driver(node, &program, instance)?;
     }
     node.apply(include_str!("../../manifests/storage.yaml"))?;
     cmd::wait("the kubelet to know the CSI drivers", Duration::from_secs(60), || {
@@ -63,13 +70,8 @@ pub(crate) fn drivers(node: &Node, driver: &Path) -> Result<()> {
     })
 }
 
-fn start_driver(node: &Node, driver: &Path, instance: &Driver) -> Result<()> {
+fn start_driver(node: &Node, program: &Path, instance: &Driver) -> Result<()> {
     let name = instance.name;
-    // A copy, so that building the driver again does not pull it from under the node.
-    let program = node.path("bin/dr-csi");
-    if !program.exists() {
-        fs::copy(driver, &program).with_context(|| format!("copy {}", driver.display()))?;
-    }
     let (state, faults) = (node.path(&format!("csi/{name}")), node.path(&format!("faults/{name}")));
     let plugin = format!("/var/lib/kubelet/plugins/{name}");
     for dir in [&state, &faults, &node.path(&format!("kubelet/plugins/{name}")), &node.path("kubelet/plugins_registry")]

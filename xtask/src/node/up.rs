@@ -107,10 +107,13 @@ fn whole_node(steps: &Steps, cache: &Cache, node: &Node, servers: &Servers, vers
 /// The node's folder: the one that runs, or a new one in place of what a dead node left.
 fn open_or_create(cache: &Cache, dir: &Path) -> Result<Node> {
     if let Ok(node) = Node::read(dir) {
-        if namespaces::running(&node).is_some() {
+        // kubeadm does not go on where it was stopped.
+        let half = node.path("kubelet/config.yaml").exists() && !kubeadm::initialized(&node);
+        if namespaces::running(&node).is_some() && !half {
             return Ok(node);
         }
-        println!("the node `{}` was not running any more; its remains are removed", node.name());
+        let state = if half { "was only half made" } else { "was not running any more" };
+        println!("the node `{}` {state}; its remains are removed", node.name());
         down::remove(&node)?;
     }
     let _lock = cache::lock(&cache.locks(), "nodes")?;
