@@ -41,9 +41,13 @@ pub(crate) fn start(node: &Node) -> Result<()> {
         let command = pod.get("spec").and_then(|spec| spec.get("containers")?.get(0)?.get("command")?.as_sequence());
         let command = command.with_context(|| format!("{} names no command", path.display()))?;
         node.service(component, &Service::new(command.iter().filter_map(Value::as_str)))?;
+        if component == "kube-apiserver" {
+            cmd::wait("the API server", Duration::from_secs(60), || {
+                cmd::output(node.kubectl().args(["get", "--raw=/readyz"])).map(Some)
+            })?;
+        }
     }
-    cmd::wait("the API server", Duration::from_secs(60), || {
-        cmd::output(node.kubectl().args(["get", "--raw=/readyz"]))?;
+    cmd::wait("the controller manager to make service accounts", Duration::from_secs(60), || {
         cmd::output(node.kubectl().args(["-n", "default", "get", "serviceaccount", "default"]))?;
         Ok(Some(()))
     })
