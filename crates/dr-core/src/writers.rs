@@ -69,6 +69,7 @@ pub fn find(facts: &Facts, exchanged: &BTreeSet<String>) -> Result<Vec<Writer>, 
     Ok(writers)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "WORKLOADS lists the kinds that have a pod template")]
 fn writer(
     facts: &Facts,
     kind: Kind,
@@ -103,7 +104,6 @@ fn writer(
         Kind::DaemonSet => {
             Stop::Nowhere { selector: workload.at("/spec/template/spec/nodeSelector").cloned().unwrap_or(Value::Null) }
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "WORKLOADS lists the kinds that have a pod template")]
         _ => return None,
     };
     let uid = workload.uid()?.to_owned();

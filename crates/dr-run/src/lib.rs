@@ -3,6 +3,7 @@
 //! No clock, no randomness, no IO, no async. The edge observes, acts and waits; what an observation means is decided here.
 
 pub mod action;
+pub mod compute;
 pub mod condition;
 pub mod decide;
 pub mod journal;

@@ -1,0 +1,533 @@
+//! Staging: a namespace of our own, Velero's Restore into it, and what is tidied up of it.
+
+use std::collections::BTreeSet;
+
+use dr_core::choose::Chosen;
+use dr_core::cover::Path;
+use dr_core::facts::{Facts, Unread};
+use dr_core::kind::Kind;
+use dr_core::object::{Key, Object};
+use dr_core::refusal::Refusal;
+use serde_json::{Value, json};
+
+use super::claim::ClaimFacts;
+use super::{Context, captured_by_files, carrier, examiner, labels, step, wave};
+use crate::action::{Action, Move, Phase, Step, Target, Undo};
+use crate::condition::{Condition, Field, Listing};
+use crate::plan::{Section, Wave};
+use crate::slot::{Spot, Text, slot};
+
+pub(super) const STAGING_UID: &str = "staging-uid";
+const MODIFIER_UID: &str = "modifier-uid";
+
+/// What must be there for a Restore to be worth starting.
+pub(super) fn preflight(facts: &Facts, chosen: &Chosen, refusal: &mut Refusal) -> Result<(), Unread> {
+    let files = chosen.volumes.iter().any(|volume| matches!(volume.path, Path::FileSystem { .. }));
+    let velero = facts.of(Kind::Deployment, &facts.velero_namespace)?.find(|deployment| deployment.name() == "velero");
+    match velero.map(|velero| velero.i64_at("/status/availableReplicas").unwrap_or(0)) {
+        Some(1..) => {}
+        Some(_) => refusal.add("velero", "its server is not available", "kubectl -n velero get deployment,pods"),
+        None => {
+            refusal.add("velero", "its Deployment is not in its namespace", "name the namespace: --velero-namespace");
+        }
+    }
+    if files {
+        let agents = facts.of(Kind::DaemonSet, &facts.velero_namespace)?.find(|set| set.name() == "node-agent");
+        match agents.map(|set| set.i64_at("/status/numberReady").unwrap_or(0)) {
+            Some(1..) => {}
+            Some(_) => {
+                refusal.add("node-agent", "no node-agent is ready, so no files can be restored", "look at its pods");
+            }
+            None => refusal.add(
+                "node-agent",
+                "it is not installed, so no files can be restored",
+                "velero install --use-node-agent",
+            ),
+        }
+    }
+    let csi = chosen.volumes.iter().any(|volume| matches!(volume.path, Path::CsiSnapshot { .. }));
+    let features = velero.map(|velero| velero.list_at("/spec/template/spec/containers/0/args"));
+    let enabled = features.is_some_and(|args| {
+        args.iter().filter_map(Value::as_str).any(|arg| arg.starts_with("--features") && arg.contains("EnableCSI"))
+    });
+    if csi && velero.is_some() && !enabled {
+        refusal.add(
+            "velero",
+            "its server runs without --features=EnableCSI and would restore empty volumes",
+            "add --features=EnableCSI to its arguments",
+        );
+    }
+    for restore in facts.of(Kind::Restore, &facts.velero_namespace)? {
+        let phase = restore.str_at("/status/phase").unwrap_or("New");
+        if !matches!(phase, "Completed" | "PartiallyFailed" | "Failed" | "FailedValidation") {
+            refusal.add(
+                format!("restore {}", restore.name()),
+                format!("it is {phase}, and Velero restores one after the other"),
+                format!("wait for it: kubectl -n {} get restore {} -w", facts.velero_namespace, restore.name()),
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut Vec<String>) -> Result<(), Refusal> {
+    let modifier = modifier(context)?;
+    waves.push(wave(Section::Prepare, vec![namespace(context), modifier.step.clone()]));
+    waves.push(wave(Section::Prepare, furniture(context, warnings)?));
+    if context.gone() {
+        waves.push(wave(Section::Prepare, vec![configuration(context)]));
+    }
+    waves.push(wave(Section::Prepare, vec![restore(context, &modifier)]));
+    waves.push(wave(Section::Prepare, modifier.carriers.iter().map(|pod| end_carrier(context, pod)).collect()));
+    Ok(())
+}
+
+fn namespace(context: &Context<'_>) -> Step {
+    let source =
+        context.namespace.or_else(|| context.chosen.archive.get(Kind::Namespace, None, &context.place.namespace));
+    let mut namespace_labels = context.label();
+    let source_labels = source.map(Object::labels).unwrap_or_default();
+    if let Some(map) = namespace_labels.as_object_mut() {
+        for (key, value) in source_labels.iter().filter(|(key, _)| key.starts_with("pod-security.kubernetes.io/")) {
+            map.insert(key.clone(), value.as_str().into());
+        }
+    }
+    let object = Spot::cluster(Kind::Namespace, context.staging());
+    let template = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": { "name": context.staging(), "labels": namespace_labels },
+    });
+    let forward = Move::new(Action::Create { object: object.clone(), template: template.into() }, 60)
+        .until(Condition::Is {
+            object: object.clone(),
+            uid: None,
+            fields: vec![Field::equals("/status/phase", "Active")],
+        })
+        .bind(STAGING_UID, object.clone(), "/metadata/uid");
+    let title = format!("create the staging namespace {}", context.staging());
+    step("stage/namespace", Phase::Stage, title, forward, Undo::by(remove(object, STAGING_UID, 600)))
+}
+
+/// Deletes an object by the uid a slot holds, and waits until it is gone.
+pub(super) fn remove(object: Spot, uid: &str, within: u64) -> Move {
+    let target = Target { object: object.clone(), uid: Text::slot(uid) };
+    Move::new(Action::Delete { target, grace_seconds: None }, within)
+        .until(Condition::Gone { object, uid: Text::slot(uid) })
+}
+
+struct Modifier {
+    step: Step,
+    name: String,
+    /// Pods that Velero will create and that must be neutral.
+    carriers: Vec<String>,
+    selectors: Option<Vec<std::collections::BTreeMap<String, String>>>,
+    files: bool,
+    snapshots: bool,
+}
+
+fn modifier(context: &Context<'_>) -> Result<Modifier, Refusal> {
+    let namespace = &context.place.namespace;
+    let archive = &context.chosen.archive;
+    let by_files: BTreeSet<(&str, &str)> = context
+        .claims
+        .iter()
+        .filter_map(|claim| captured_by_files(&claim.captured).map(|(pod, volume, _)| (pod, volume)))
+        .collect();
+    let files = !by_files.is_empty();
+    let snapshots = context.claims.iter().any(|claim| matches!(claim.captured.path, Path::CsiSnapshot { .. }));
+    let mut wanted: Vec<&Object> = Vec::new();
+    for (pod, _) in &by_files {
+        match archive.get(Kind::Pod, Some(namespace), pod) {
+            Some(found) => wanted.push(found),
+            None => {
+                return Err(Refusal::one(
+                    format!("pod {pod}"),
+                    "its volume's files are in the backup, the pod is not in the archive, so Velero would restore them nowhere",
+                    "choose another backup, or leave the claim out with --leave",
+                ));
+            }
+        }
+    }
+    let by_snapshot = context.claims.iter().filter(|claim| matches!(claim.captured.path, Path::CsiSnapshot { .. }));
+    wanted.extend(by_snapshot.map(|claim| &claim.archived));
+    let selectors = carrier::selectors(&wanted);
+    let mut rules = Vec::new();
+    let mut carriers = Vec::new();
+    if files {
+        for pod in archive.of(Kind::Pod).filter(|pod| carrier::selected(pod, selectors.as_deref())) {
+            if matches!(pod.str_at("/status/phase"), Some("Succeeded" | "Failed")) {
+                continue;
+            }
+            let restored: BTreeSet<&str> = by_files
+                .iter()
+                .filter(|(name, _)| *name == pod.name())
+                .map(|(_, volume)| *volume)
+                .chain(other_claims(context, pod))
+                .collect();
+            let neutral = carrier::rules(namespace, pod, &restored).map_err(|because| {
+                Refusal::one(
+                    format!("pod {}", pod.name()),
+                    format!("it cannot be restored without starting the application: {because}"),
+                    "leave its claims out with --leave",
+                )
+            })?;
+            rules.extend(neutral);
+            carriers.push(pod.name().to_owned());
+        }
+    }
+    for claim in &context.claims {
+        rules.push(claim_rule(namespace, claim));
+    }
+    let name = format!("dr-{}-modifier", context.request.id);
+    // JSON is YAML; Velero reads either.
+    let text = json!({ "version": "v1", "resourceModifierRules": rules }).to_string();
+    let object = Spot::namespaced(Kind::ConfigMap, &context.place.velero_namespace, name.as_str());
+    let template = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": name, "namespace": context.place.velero_namespace, "labels": context.label() },
+        "data": { "rules.yaml": text },
+    });
+    let forward = Move::new(Action::Create { object: object.clone(), template: template.into() }, 60).bind(
+        MODIFIER_UID,
+        object.clone(),
+        "/metadata/uid",
+    );
+    let undo = Undo::by(remove(object, MODIFIER_UID, 60));
+    let title = "write down how the staged pods are kept from starting the application";
+    Ok(Modifier {
+        step: step("stage/modifier", Phase::Stage, title, forward, undo),
+        name,
+        carriers,
+        selectors,
+        files,
+        snapshots,
+    })
+}
+
+/// Volumes of a carrier whose claims come by snapshot: they must stay in the pod, or nothing would consume them.
+fn other_claims<'a>(context: &'a Context<'_>, pod: &'a Object) -> impl Iterator<Item = &'a str> {
+    pod.list_at("/spec/volumes").iter().filter_map(|volume| {
+        let claim = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str)?;
+        context.claims.iter().any(|known| known.name == claim).then_some(())?;
+        volume.get("name").and_then(Value::as_str)
+    })
+}
+
+fn claim_rule(namespace: &str, claim: &ClaimFacts) -> Value {
+    let merge = json!({
+        "metadata": { "labels": { "velero.io/exclude-from-backup": "true" } },
+        "spec": { "resources": { "requests": { "storage": claim.request } } },
+    });
+    json!({
+        "conditions": {
+            "groupResource": "persistentvolumeclaims",
+            "resourceNameRegex": format!("^{}$", claim.name.replace('.', "\\.")),
+            "namespaces": [namespace],
+        },
+        "mergePatches": [{ "patchData": merge.to_string() }],
+    })
+}
+
+/// What makes the staging namespace as strict as the source: no traffic, the same limits, the Secrets its pods name.
+fn furniture(context: &Context<'_>, warnings: &mut Vec<String>) -> Result<Vec<Step>, Refusal> {
+    const GOES: &str = "it goes with the staging namespace";
+    let mut steps = Vec::new();
+    let policy = Spot::namespaced(Kind::NetworkPolicy, context.staging(), "dr-deny-all");
+    let template = json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": { "name": "dr-deny-all", "namespace": context.staging(), "labels": context.label() },
+        "spec": { "podSelector": {}, "policyTypes": ["Ingress", "Egress"] },
+    });
+    let forward = Move::new(Action::Create { object: policy, template: template.into() }, 60);
+    let title = "deny the staged pods all traffic";
+    steps.push(step("stage/deny-all", Phase::Stage, title, forward, Undo::nothing(GOES)));
+
+    let account = Spot::namespaced(Kind::ServiceAccount, context.staging(), "default");
+    let forward =
+        Move::new(Action::Observe, 60).until(Condition::Is { object: account, uid: None, fields: Vec::new() });
+    let title = "wait for the staging namespace's default service account";
+    steps.push(step("stage/service-account", Phase::Stage, title, forward, Undo::nothing("it only waited")));
+
+    for kind in [Kind::ResourceQuota, Kind::LimitRange] {
+        for limit in context.facts.of(kind, &context.place.namespace)? {
+            let object = Spot::namespaced(kind, context.staging(), limit.name());
+            let template = json!({
+                "apiVersion": kind.info().api_version(),
+                "kind": kind.info().kind,
+                "metadata": { "name": limit.name(), "namespace": context.staging(), "labels": context.label() },
+                "spec": limit.at("/spec"),
+            });
+            let forward = Move::new(Action::Create { object, template: template.into() }, 60);
+            let what = kind.info().kind.to_lowercase();
+            let name = format!("stage/{what}/{}", limit.name());
+            let title = format!("give the staging namespace the {what} {}", limit.name());
+            steps.push(step(name, Phase::Stage, title, forward, Undo::nothing(GOES)));
+        }
+    }
+    if context.gone() {
+        return Ok(steps);
+    }
+    let needs: BTreeSet<(Kind, String)> =
+        context.consumers.iter().flat_map(|consumer| examiner::build(context, consumer).needs).collect();
+    let mut refusal = Refusal::default();
+    for (kind, name) in needs {
+        let from = Key::namespaced(kind, &context.place.namespace, &name);
+        let what = kind.info().kind.to_lowercase();
+        if context.facts.get(&from)?.is_none() {
+            refusal.add(
+                format!("{what} {name}"),
+                "the pods that open the volume need it and it is not in the namespace",
+                "create it again (it may be in the backup: --objects missing), then try again",
+            );
+            continue;
+        }
+        let to = Key::namespaced(kind, context.staging(), &name);
+        let forward = Move::new(Action::Copy { from, to, labels: context.label().into() }, 60);
+        let title = format!("copy {what} {name} into the staging namespace");
+        steps.push(step(format!("stage/copy/{what}/{name}"), Phase::Stage, title, forward, Undo::nothing(GOES)));
+    }
+    refusal.into_result()?;
+    if context.facts.of(Kind::ResourceQuota, &context.place.namespace)?.next().is_some() {
+        warnings.push("the namespace has a quota; the staging namespace gets the same, beside it".to_owned());
+    }
+    Ok(steps)
+}
+
+fn restore_spec(context: &Context<'_>, kinds: &[&str]) -> Value {
+    let mapping: serde_json::Map<String, Value> =
+        [(context.place.namespace.clone(), Value::from(context.staging()))].into_iter().collect();
+    json!({
+        "backupName": context.chosen.backup,
+        "includedNamespaces": [context.place.namespace],
+        "includedResources": kinds,
+        "namespaceMapping": mapping,
+        "existingResourcePolicy": "none",
+    })
+}
+
+pub(super) fn restore_object(context: &Context<'_>, name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "velero.io/v1",
+        "kind": "Restore",
+        "metadata": { "name": name, "namespace": context.place.velero_namespace, "labels": context.label() },
+        "spec": spec,
+    })
+}
+
+/// Creates a Restore and waits for its end; only `Completed` will do, and what it did is looked at beside it.
+pub(super) fn restoring(object: &Spot, template: Value, within: u64) -> Move {
+    let ended = |phase: &str| Condition::Is {
+        object: object.clone(),
+        uid: None,
+        fields: vec![Field::equals("/status/phase", phase)],
+    };
+    let errors = |phase: &str, tell: &str| (ended(phase), tell.to_owned());
+    let mut forward = Move::new(Action::Create { object: object.clone(), template: template.into() }, within)
+        .until(ended("Completed"))
+        .detach_when_late();
+    let (when, tell) =
+        errors("PartiallyFailed", "Velero restored only part of it (velero restore describe tells which)");
+    forward = forward.fails(when, tell);
+    let (when, tell) = errors("Failed", "Velero could not run the restore");
+    forward = forward.fails_with(when, tell, object.clone(), "/status/failureReason");
+    let (when, tell) = errors("FailedValidation", "Velero refuses the restore");
+    forward.fails_with(when, tell, object.clone(), "/status/validationErrors/0")
+}
+
+const EVIDENCE: &str = "the Restore object stays as evidence until finalize";
+
+/// Secrets and ConfigMaps of a namespace that is gone, so that its engine can start in staging.
+fn configuration(context: &Context<'_>) -> Step {
+    let name = format!("dr-{}-configuration", context.request.id);
+    let object = Spot::namespaced(Kind::Restore, &context.place.velero_namespace, name.as_str());
+    let spec = restore_spec(context, &["secrets", "configmaps"]);
+    let forward = restoring(&object, restore_object(context, &name, &spec), 1800);
+    let title = "restore the namespace's Secrets and ConfigMaps into staging";
+    step("stage/configuration", Phase::Stage, title, forward, Undo::nothing(EVIDENCE))
+}
+
+fn restore(context: &Context<'_>, modifier: &Modifier) -> Step {
+    let mut kinds = vec!["persistentvolumeclaims", "persistentvolumes"];
+    if modifier.files {
+        kinds.push("pods");
+    }
+    if modifier.snapshots {
+        kinds.extend(["volumesnapshots.snapshot.storage.k8s.io", "volumesnapshotcontents.snapshot.storage.k8s.io"]);
+    }
+    let name = format!("dr-{}", context.request.id);
+    let object = Spot::namespaced(Kind::Restore, &context.place.velero_namespace, name.as_str());
+    let mut spec = restore_spec(context, &kinds);
+    if let Some(map) = spec.as_object_mut() {
+        map.insert("resourceModifier".into(), json!({ "kind": "ConfigMap", "name": modifier.name }));
+        if let Some(selectors) = &modifier.selectors {
+            let selectors = selectors.iter().map(|selector| json!({ "matchLabels": labels(selector) }));
+            map.insert("orLabelSelectors".into(), selectors.collect::<Vec<_>>().into());
+        }
+    }
+    let ours = Listing {
+        kind: Kind::PodVolumeRestore,
+        namespace: Some(context.place.velero_namespace.clone()),
+        labels: [("velero.io/restore-name".to_owned(), name.clone())].into(),
+    };
+    let mut forward = restoring(&object, restore_object(context, &name, &spec), context.request.stage_seconds);
+    for claim in &context.claims {
+        if let Some((pod, volume, bytes)) = captured_by_files(&claim.captured) {
+            forward = forward.until(Condition::Any {
+                of: ours.clone(),
+                fields: vec![
+                    Field::equals("/spec/pod/name", pod),
+                    Field::equals("/spec/volume", volume),
+                    Field::equals("/status/phase", "Completed"),
+                    Field::equals("/status/progress/totalBytes", bytes),
+                    Field::equals("/status/progress/bytesDone", bytes),
+                ],
+            });
+        }
+    }
+    if modifier.files {
+        let staged = Listing { kind: Kind::Pod, namespace: Some(context.staging().to_owned()), labels: [].into() };
+        let alive =
+            Condition::Any { of: staged, fields: vec![Field::differs("/spec/containers/0/name", carrier::CONTAINER)] };
+        forward = forward
+            .fails(alive, "a pod of the application came up in the staging namespace; it is removed at once")
+            .progress(ours);
+        for pod in &modifier.carriers {
+            let spot = Spot::namespaced(Kind::Pod, context.staging(), pod.as_str());
+            forward = forward.bind(format!("carrier-uid/{pod}"), spot, "/metadata/uid");
+        }
+    }
+    let title = format!("let Velero restore {} into {}", count(context.claims.len()), context.staging());
+    step("stage/restore", Phase::Stage, title, forward, Undo::nothing(EVIDENCE))
+}
+
+fn count(claims: usize) -> String {
+    if claims == 1 { "1 volume".to_owned() } else { format!("{claims} volumes") }
+}
+
+fn end_carrier(context: &Context<'_>, pod: &str) -> Step {
+    let object = Spot::namespaced(Kind::Pod, context.staging(), pod);
+    let uid = format!("carrier-uid/{pod}");
+    let target = Target { object: object.clone(), uid: Text::slot(&uid) };
+    let forward = Move::new(Action::Delete { target, grace_seconds: Some(0) }, 120)
+        .until(Condition::Gone { object, uid: Text::slot(uid) });
+    let title = format!("end the pod {pod} that carried the files");
+    step(
+        format!("stage/carrier/{pod}/end"),
+        Phase::Stage,
+        title,
+        forward,
+        Undo::nothing("it carried files and nothing else"),
+    )
+}
+
+/// Takes the staged volumes out of the staging namespace and reserves them for the live claims; nothing live is touched.
+pub(super) fn release(context: &Context<'_>, waves: &mut Vec<Wave>) {
+    let kept = || Undo::nothing("a staged pod or claim; the restored volume itself is kept until finalize");
+    let examiners = context.consumers.iter().map(|consumer| {
+        let name = examiner::name(consumer);
+        let object = Spot::namespaced(Kind::Pod, context.staging(), name.as_str());
+        let within = u64::from(consumer.grace_seconds) + 120;
+        let forward = remove(object, &format!("examiner-uid/{}", consumer.name), within);
+        let title = format!("end the staged pod {name}");
+        step(format!("release/{}/end", consumer.name), Phase::Release, title, forward, kept())
+    });
+    waves.push(wave(Section::Switch, examiners.collect()));
+    let mut claims = Vec::new();
+    let mut reserved = Vec::new();
+    for claim in &context.claims {
+        let object = Spot::namespaced(Kind::PersistentVolumeClaim, context.staging(), claim.name.as_str());
+        let volume = Spot::cluster(Kind::PersistentVolume, Text::slot(claim.staged_volume()));
+        let uid = Text::slot(claim.staged_volume_uid());
+        let free = || Condition::Is {
+            object: volume.clone(),
+            uid: Some(uid.clone()),
+            fields: vec![
+                Field::equals("/spec/persistentVolumeReclaimPolicy", "Retain"),
+                Field::one_of("/status/phase", ["Released", "Available"]),
+            ],
+        };
+        let retained = Condition::Is {
+            object: volume.clone(),
+            uid: Some(uid.clone()),
+            fields: vec![Field::equals("/spec/persistentVolumeReclaimPolicy", "Retain")],
+        };
+        let forward = remove(object, &claim.staged_uid(), 180).expect(retained).until(free());
+        let title = format!("delete the staged claim {}, keeping its volume", claim.name);
+        claims.push(step(format!("release/{}/claim", claim.name), Phase::Release, title, forward, kept()));
+
+        let to = |namespace: &str| {
+            Move::new(
+                Action::Patch {
+                    target: Target { object: volume.clone(), uid: uid.clone() },
+                    patch: reserve(namespace, &claim.name).into(),
+                },
+                60,
+            )
+            .expect(free())
+            .until(Condition::Is {
+                object: volume.clone(),
+                uid: Some(uid.clone()),
+                fields: vec![Field::equals("/status/phase", "Available")],
+            })
+        };
+        let forward = to(&context.place.namespace);
+        // Left reserved for the live claim's name, the volume would be bound by whatever claim of that name comes next.
+        let undo = Undo::by(to(context.staging()));
+        let title = format!("reserve the restored volume for claim {}", claim.name);
+        reserved.push(step(format!("release/{}/reserve", claim.name), Phase::Release, title, forward, undo));
+    }
+    waves.push(wave(Section::Switch, claims));
+    waves.push(wave(Section::Switch, reserved));
+}
+
+/// A claimRef without uid: Available, and only a claim of that name may take it.
+pub(super) fn reserve(namespace: &str, claim: &str) -> Value {
+    json!({
+        "metadata": { "annotations": { "pv.kubernetes.io/bound-by-controller": Value::Null } },
+        "spec": { "claimRef": {
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": claim,
+            "uid": Value::Null, "resourceVersion": Value::Null,
+        } },
+    })
+}
+
+/// Removes what staging leaves behind.
+pub(super) fn keep(context: &Context<'_>, waves: &mut Vec<Wave>) {
+    let scratch = || Undo::nothing("scratch objects of this run");
+    let namespace = Spot::cluster(Kind::Namespace, context.staging());
+    let title = format!("remove the staging namespace {}", context.staging());
+    let modifier = Spot::namespaced(
+        Kind::ConfigMap,
+        &context.place.velero_namespace,
+        format!("dr-{}-modifier", context.request.id),
+    );
+    waves.push(wave(
+        Section::Keep,
+        vec![
+            step("keep/namespace", Phase::Keep, title, remove(namespace, STAGING_UID, 600), scratch()),
+            step(
+                "keep/modifier",
+                Phase::Keep,
+                "remove the resource modifier",
+                remove(modifier, MODIFIER_UID, 60),
+                scratch(),
+            ),
+        ],
+    ));
+    let contents = context.claims.iter().filter(|claim| matches!(claim.captured.path, Path::CsiSnapshot { .. }));
+    let contents = contents.map(|claim| {
+        let object = Spot::cluster(Kind::VolumeSnapshotContent, Text::slot(format!("content/{}", claim.name)));
+        let forward = remove(object, &format!("content-uid/{}", claim.name), 300);
+        let title = format!("remove the imported snapshot of {}; the snapshot itself stays", claim.name);
+        step(format!("keep/{}/content", claim.name), Phase::Keep, title, forward, scratch())
+    });
+    waves.push(wave(Section::Keep, contents.collect()));
+}
+
+/// Used by the parts that write a slot into an object.
+pub(super) fn slot_value(name: String) -> Value {
+    slot(name)
+}

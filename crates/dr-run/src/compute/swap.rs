@@ -1,0 +1,113 @@
+//! The exchange of volumes under a claim's name, each sub-step for all claims before the next: all or none.
+
+use dr_core::kind::Kind;
+use dr_core::object::Key;
+use dr_core::writers::Stop;
+
+use super::claim::ClaimFacts;
+use super::{Context, stage, step, wave};
+use crate::action::{Action, Move, Phase, Step, Target, Undo};
+use crate::condition::{Condition, Field};
+use crate::plan::{Section, Wave};
+use crate::slot::{Spot, Text, slot};
+
+pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
+    waves.push(wave(Section::Switch, context.claims.iter().map(|claim| unused(context, claim)).collect()));
+    let live = || context.claims.iter().filter_map(|claim| claim.live.as_ref().map(|live| (claim, live)));
+    waves.push(wave(Section::Switch, live().map(|(claim, live)| delete_claim(claim, live)).collect()));
+    waves.push(wave(Section::Switch, live().map(|(claim, live)| released(claim, live)).collect()));
+    waves.push(wave(Section::Switch, context.claims.iter().map(create_claim).collect()));
+}
+
+fn not_in_use(claim: &ClaimFacts) -> Condition {
+    Condition::Unused { namespace: claim.namespace.clone(), claim: claim.name.clone() }
+}
+
+fn unused(context: &Context<'_>, claim: &ClaimFacts) -> Step {
+    let mut forward = Move::new(Action::Observe, 120).until(not_in_use(claim));
+    for writer in context.writers.iter().filter(|writer| matches!(writer.stop, Stop::Scale { .. })) {
+        let at_rest = vec![Field::equals("/spec/replicas", 0)];
+        forward = forward.until(Condition::is(writer.key.clone(), writer.uid.as_str(), at_rest));
+    }
+    let title = format!("see that nothing mounts {} and nothing scaled back", claim.name);
+    step(format!("swap/{}/unused", claim.name), Phase::Swap, title, forward, Undo::nothing("it only looked"))
+}
+
+fn old_volume(live: &super::claim::Live) -> (Spot, Text) {
+    let object = Key::cluster(Kind::PersistentVolume, live.volume.name()).into();
+    (object, Text::from(live.volume.uid().unwrap_or_default()))
+}
+
+fn delete_claim(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
+    let object: Spot = claim.key().into();
+    let (volume, volume_uid) = old_volume(live);
+    let kept = Condition::Is {
+        object: volume.clone(),
+        uid: Some(volume_uid.clone()),
+        fields: vec![Field::equals("/spec/persistentVolumeReclaimPolicy", "Retain")],
+    };
+    let forward = stage::remove(object.clone(), &claim.live_uid(), 180).expect(kept).expect(not_in_use(claim));
+    let undo = Move::new(Action::Create { object: object.clone(), template: claim.as_it_was(live).into() }, 120)
+        .expect(Condition::Is {
+            object: volume,
+            uid: Some(volume_uid),
+            fields: vec![Field::equals("/status/phase", "Available")],
+        })
+        .until(Condition::Is {
+            object: object.clone(),
+            uid: None,
+            fields: vec![
+                Field::equals("/status/phase", "Bound"),
+                Field::equals("/spec/volumeName", live.volume.name()),
+            ],
+        })
+        .bind(claim.live_uid(), object, "/metadata/uid");
+    let title = format!("delete the live claim {}, its volume {} stays", claim.name, live.volume.name());
+    step(format!("swap/{}/delete-claim", claim.name), Phase::Swap, title, forward, Undo::by(undo))
+}
+
+fn released(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
+    let (volume, uid) = old_volume(live);
+    let phase = |phases: [&str; 2]| Condition::Is {
+        object: volume.clone(),
+        uid: Some(uid.clone()),
+        fields: vec![Field::one_of("/status/phase", phases)],
+    };
+    let forward = Move::new(Action::Observe, 60).until(phase(["Released", "Released"]));
+    let target = Target { object: volume.clone(), uid: uid.clone() };
+    let undo = Move::new(Action::Patch { target, patch: stage::reserve(&claim.namespace, &claim.name).into() }, 60)
+        .expect(phase(["Released", "Available"]))
+        .until(phase(["Available", "Available"]));
+    let title = format!("see the old volume of {} released", claim.name);
+    step(format!("swap/{}/released", claim.name), Phase::Swap, title, forward, Undo::by(undo))
+}
+
+/// The claim comes only once its volume is Available: created earlier it would wait for the binder's next resync.
+pub(super) fn create_claim(claim: &ClaimFacts) -> Step {
+    let object: Spot = claim.key().into();
+    let volume = Spot::cluster(Kind::PersistentVolume, Text::slot(claim.staged_volume()));
+    let uid = || Some(Text::slot(claim.staged_volume_uid()));
+    let template = claim.restored(stage::slot_value(claim.staged_volume()));
+    let forward = Move::new(Action::Create { object: object.clone(), template: template.into() }, 120)
+        .expect(Condition::Is {
+            object: volume.clone(),
+            uid: uid(),
+            fields: vec![Field::equals("/status/phase", "Available")],
+        })
+        .until(Condition::Is {
+            object: object.clone(),
+            uid: None,
+            fields: vec![
+                Field::equals("/status/phase", "Bound"),
+                Field::equals("/spec/volumeName", slot(claim.staged_volume())),
+            ],
+        })
+        .bind(claim.new_uid(), object.clone(), "/metadata/uid");
+    let undo = stage::remove(object, &claim.new_uid(), 180).expect(not_in_use(claim)).until(Condition::Is {
+        object: volume,
+        uid: uid(),
+        fields: vec![Field::one_of("/status/phase", ["Released", "Available"])],
+    });
+    let title = format!("create claim {} on the restored volume", claim.name);
+    step(format!("swap/{}/create-claim", claim.name), Phase::Swap, title, forward, Undo::by(undo))
+}
