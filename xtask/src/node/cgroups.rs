@@ -36,7 +36,25 @@ pub(crate) fn folders(node: &Node) -> Result<Vec<PathBuf>> {
     Ok(hierarchies()?.into_iter().map(|root| root.join(node.cgroup())).filter(|path| path.is_dir()).collect())
 }
 
+/// What the kubelet asks for in its folder; version 2 hands a controller down only where the parent says so.
+const CONTROLLERS: [&str; 5] = ["cpu", "cpuset", "io", "memory", "pids"];
+
+fn hand_down() -> Result<()> {
+    let file = Path::new(ROOT).join("cgroup.subtree_control");
+    let handed = fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+    for controller in CONTROLLERS {
+        if !handed.split_whitespace().any(|known| known == controller) {
+            fs::write(&file, format!("+{controller}"))
+                .with_context(|| format!("hand down the cgroup controller {controller}"))?;
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn create(node: &Node) -> Result<()> {
+    if unified() {
+        hand_down()?;
+    }
     for root in hierarchies()? {
         let path = root.join(node.cgroup());
         fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
