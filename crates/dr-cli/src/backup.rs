@@ -1,0 +1,65 @@
+//! `kubectl dr backup`: takes a backup of a namespace and proves what it took.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args, CommandFactory, Parser};
+
+use crate::exit::Exit;
+use crate::flags::{self, Flags};
+use crate::report::Failure;
+use crate::{json, restore};
+
+pub(crate) mod result;
+mod run;
+
+/// Back a namespace up through Velero, with proof of what was taken
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-dr-backup",
+    bin_name = "kubectl dr backup",
+    version,
+    override_usage = "kubectl dr backup --ns NAMESPACE [OPTIONS]",
+    after_help = "Exit codes: 0 every volume is in the backup, 1 failed, 2 usage, 3 refused before any change, 5 timed \
+                  out and still running, 6 some volumes are in the backup."
+)]
+struct Cli {
+    #[command(flatten)]
+    args: BackupArgs,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    /// Name of the backup; namespace and time when it is left out
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Copy the files of every volume through node-agent
+    #[arg(long, conflicts_with = "csi")]
+    fs_backup: bool,
+    /// Take CSI snapshots of every volume
+    #[arg(long)]
+    csi: bool,
+    /// Backup storage location; Velero's default when it is left out
+    #[arg(long, value_name = "NAME")]
+    storage_location: Option<String>,
+    /// How long Velero keeps the backup
+    #[arg(long, value_name = "DURATION", value_parser = flags::duration)]
+    ttl: Option<Duration>,
+    /// Stop following after this time; the backup goes on
+    #[arg(long, value_name = "DURATION", value_parser = flags::duration, default_value = "1h")]
+    timeout: Duration,
+    /// Show what would be taken and how, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn main(args: &[OsString]) -> Result<Exit, Failure> {
+    let Cli { args, flags } = match flags::parse::<Cli>(Cli::command(), args) {
+        Ok(cli) => cli,
+        Err(exit) => return Ok(exit),
+    };
+    restore::colour(&flags);
+    json::error::also(flags.output, run::main(&flags, &args))
+}

@@ -1,0 +1,33 @@
+//! `kubectl dr restore resume`: takes a run over that nobody drives any more.
+
+use clap::Args;
+
+use crate::confirm::Asker;
+use crate::exit::Exit;
+use crate::flags::Flags;
+use crate::glue;
+use crate::report::Failure;
+use crate::restore::run::Going;
+use crate::restore::{Which, follow};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    going: Going,
+}
+
+pub(crate) fn main(flags: &Flags, args: &ResumeArgs) -> Result<Exit, Failure> {
+    let ResumeArgs { which, going } = args;
+    let asker = Asker::find(going.yes, flags.output)?;
+    glue::block_on(async {
+        let session = glue::connect(flags).await?;
+        let story = session.story(which.id.as_deref(), flags.namespace.as_deref()).await?;
+        if going.dry_run {
+            crate::restore::status::show(flags, &story)?;
+            return Ok(Exit::Done);
+        }
+        follow::take_over(&session, story, None, asker, flags, going.timeout).await
+    })
+}
