@@ -12,6 +12,7 @@ use dr_core::{gitops, writers};
 use serde_json::{Value, json};
 
 use crate::action::{Move, Phase, Step, StepName, Undo};
+use crate::check;
 use crate::condition::{Condition, Field};
 use crate::plan::{self, DataPath, Expectation, LeftOut, PassedOver, Place, Plan, Section, Source, VolumePlan, Wave};
 use crate::slot::{Bindings, Slot};
@@ -146,7 +147,7 @@ fn assemble(context: &Context<'_>) -> Result<Plan, Refusal> {
     for consumer in &context.consumers {
         warnings.extend(consumer.drift.clone());
     }
-    Ok(Plan {
+    let plan = Plan {
         format: plan::FORMAT,
         id: request.id.clone(),
         made: facts.taken,
@@ -176,7 +177,16 @@ fn assemble(context: &Context<'_>) -> Result<Plan, Refusal> {
         bindings: bindings(context),
         premises: premises(context),
         waves,
-    })
+    };
+    let faults = check::check(&plan);
+    if faults.is_empty() {
+        return Ok(plan);
+    }
+    let mut refusal = Refusal::default();
+    for fault in faults {
+        refusal.add("plan", fault.to_string(), "this is a defect of kubectl dr; report it with --facts-out FILE");
+    }
+    Err(refusal)
 }
 
 fn volume(context: &Context<'_>, claim: &ClaimFacts) -> VolumePlan {
