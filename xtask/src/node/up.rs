@@ -128,13 +128,18 @@ fn open_or_create(cache: &Cache, dir: &Path) -> Result<Node> {
     Ok(Node::new(dir, network))
 }
 
-/// Starts the first process if it does not run.
+/// Links the servers into the node and starts its first process if it does not run.
 fn begin(node: &Node, servers: &Servers) -> Result<()> {
+    for (name, file) in servers.files() {
+        let link = node.path(&format!("bin/{name}"));
+        if fs::read_link(&link).is_ok_and(|old| old == *file) {
+            continue;
+        }
+        let _ = fs::remove_file(&link);
+        symlink(file, &link).with_context(|| format!("link {name} into the node"))?;
+    }
     if namespaces::running(node).is_some() {
         return Ok(());
-    }
-    for (name, file) in servers.files() {
-        symlink(file, node.path(&format!("bin/{name}"))).with_context(|| format!("link {name} into the node"))?;
     }
     cgroups::create(node)?;
     namespaces::start(node)
