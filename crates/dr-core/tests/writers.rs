@@ -1,0 +1,156 @@
+//! What is stopped, how it is started again, and what refuses to be stopped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dr_core::facts::{Facts, Listed};
+use dr_core::gitops;
+use dr_core::kind::Kind;
+use dr_core::object::Object;
+use dr_core::refusal::Refusal;
+use dr_core::writers::{Tier, Writer, find, starting, stopping};
+use serde_json::{Value, json};
+
+fn facts(objects: &[(Kind, Value)]) -> Facts {
+    let mut listed: BTreeMap<Kind, Listed> =
+        Kind::ALL.iter().map(|kind| (*kind, Listed::Objects(Vec::new()))).collect();
+    for (kind, value) in objects {
+        let mut value = value.clone();
+        value["metadata"]["uid"] = json!("uid");
+        if value["metadata"]["namespace"].is_null() {
+            value["metadata"]["namespace"] = json!("shop");
+        }
+        if let Some(Listed::Objects(list)) = listed.get_mut(kind) {
+            list.push(Object(value));
+        }
+    }
+    Facts {
+        format: 1,
+        taken: "2026-01-02T12:00:00Z".parse().unwrap(),
+        context: "test".into(),
+        server: "https://127.0.0.1:6443".into(),
+        server_version: "v1.34.2".into(),
+        cluster_uid: "cluster".into(),
+        namespace: "shop".into(),
+        velero_namespace: "velero".into(),
+        objects: listed,
+        documents: BTreeMap::new(),
+    }
+}
+
+fn search(objects: &[(Kind, Value)]) -> Result<Vec<Writer>, Refusal> {
+    find(&facts(objects), &BTreeSet::from(["data-db-0".to_owned()]))
+}
+
+fn db() -> (Kind, Value) {
+    (
+        Kind::StatefulSet,
+        json!({ "metadata": { "name": "db" }, "spec": { "replicas": 1, "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] } }),
+    )
+}
+
+fn deployment(name: &str) -> (Kind, Value) {
+    (Kind::Deployment, json!({ "metadata": { "name": name }, "spec": { "replicas": 3, "template": {} } }))
+}
+
+#[track_caller]
+fn refused(objects: &[(Kind, Value)], expected: &str) {
+    let refusal = search(objects).expect_err("nothing was refused").to_string();
+    assert!(refusal.contains(expected), "{refusal}");
+}
+
+#[test]
+fn what_mounts_the_volume_is_the_database_and_everything_else_a_client() {
+    let found = search(&[deployment("orders"), db()]).unwrap();
+    let tiers: Vec<_> = found.iter().map(|writer| (writer.key.name.as_str(), writer.tier)).collect();
+    assert_eq!(tiers, [("db", Tier::Database), ("orders", Tier::Client)]);
+}
+
+/// Stopping and starting again leaves the object as it was, whatever it was.
+#[test]
+fn starting_is_the_exact_undo_of_stopping() {
+    let daemons = |selector: Value| {
+        (
+            Kind::DaemonSet,
+            json!({ "metadata": { "name": "d" }, "spec": { "template": { "spec": { "nodeSelector": selector } } } }),
+        )
+    };
+    let cron = |suspend: Value| (Kind::CronJob, json!({ "metadata": { "name": "c" }, "spec": { "suspend": suspend } }));
+    for object in [deployment("orders"), db(), daemons(json!({ "disk": "ssd" })), cron(json!(false)), cron(json!(true))]
+    {
+        let writer = search(std::slice::from_ref(&object)).unwrap().remove(0);
+        let mut value = object.1.clone();
+        json_patch::merge(&mut value, &stopping(&writer));
+        assert_ne!((&value, object.1["spec"]["suspend"] == true), (&object.1, false), "it does not stop");
+        json_patch::merge(&mut value, &starting(&writer));
+        assert_eq!(value, object.1);
+    }
+}
+
+#[test]
+fn a_job_that_has_finished_is_left_alone_and_one_that_runs_is_suspended() {
+    let job = |conditions: Value| {
+        (Kind::Job, json!({ "metadata": { "name": "migrate" }, "spec": {}, "status": { "conditions": conditions } }))
+    };
+    assert_eq!(search(&[job(json!([{ "type": "Complete", "status": "True" }]))]).unwrap(), []);
+    assert_eq!(search(&[job(json!([]))]).unwrap().len(), 1);
+}
+
+#[test]
+fn an_operators_workload_is_refused_with_the_operators_object() {
+    let mut set = db();
+    set.1["metadata"]["ownerReferences"] = json!([{ "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "name": "main", "uid": "u", "controller": true }]);
+    refused(&[set], "statefulset db: it belongs to Cluster main, whose operator would scale it back");
+}
+
+#[test]
+fn a_bare_pod_on_the_volume_is_refused_because_nothing_would_start_it_again() {
+    let pod = json!({ "metadata": { "name": "psql" },
+        "spec": { "volumes": [{ "name": "d", "persistentVolumeClaim": { "claimName": "data-db-0" } }] } });
+    refused(&[db(), (Kind::Pod, pod)], "pod psql: it mounts data-db-0 and nothing would start it again");
+}
+
+#[test]
+fn keda_is_refused_unless_it_is_paused_at_zero() {
+    let scaled = |annotations: Value| {
+        (
+            Kind::ScaledObject,
+            json!({ "metadata": { "name": "orders", "annotations": annotations },
+                    "spec": { "scaleTargetRef": { "name": "orders" } } }),
+        )
+    };
+    refused(&[deployment("orders"), scaled(json!({}))], "KEDA would scale orders back up");
+    let paused = json!({ "autoscaling.keda.sh/paused-replicas": "0" });
+    assert!(search(&[deployment("orders"), scaled(paused)]).is_ok());
+}
+
+#[test]
+fn an_autoscaler_is_no_reason_it_sleeps_at_zero() {
+    let hpa = json!({ "metadata": { "name": "orders" }, "spec": { "scaleTargetRef": { "kind": "Deployment", "name": "orders" } } });
+    assert!(search(&[deployment("orders"), (Kind::HorizontalPodAutoscaler, hpa)]).is_ok());
+}
+
+#[test]
+fn argo_cd_and_flux_are_refused_unless_verifiably_paused() {
+    let application = |policy: Value| {
+        (
+            Kind::Application,
+            json!({ "metadata": { "name": "shop", "namespace": "argocd" },
+                    "spec": { "destination": { "namespace": "shop" }, "syncPolicy": policy } }),
+        )
+    };
+    let kustomization = |suspend: Value| {
+        (
+            Kind::Kustomization,
+            json!({ "metadata": { "name": "apps", "namespace": "flux-system" },
+                    "spec": { "targetNamespace": "shop", "suspend": suspend } }),
+        )
+    };
+    let refused = |object| gitops::find(&facts(&[object]), &[]).is_err();
+    assert!(refused(application(json!({ "automated": { "selfHeal": true } }))));
+    assert!(refused(application(json!({ "automated": {} }))));
+    assert!(!refused(application(json!({ "automated": { "enabled": false } }))));
+    assert!(!refused(application(json!({ "automated": null }))));
+    assert!(refused(kustomization(Value::Null)));
+    assert!(refused(kustomization(json!(false))));
+    assert!(!refused(kustomization(json!(true))));
+}
