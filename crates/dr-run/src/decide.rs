@@ -191,15 +191,24 @@ fn patched(target: &Target, patch: &Value, seen: &Observation, bindings: &Bindin
     let Some(found) = seen.get(&key)?.filter(|found| found.uid() == Some(uid)) else {
         return Ok(Effect::Never { because: format!("{key} is not the object the plan was made for any more") });
     };
-    let mut merged = found.0.clone();
-    json_patch::merge(&mut merged, patch);
-    if merged == found.0 {
+    if changes_nothing(patch, Some(&found.0)) {
         return Ok(Effect::There);
     }
     let mut guarded = patch.clone();
     let resource_version = found.resource_version();
     json_patch::merge(&mut guarded, &json!({ "metadata": { "uid": uid, "resourceVersion": resource_version } }));
     Ok(Effect::Missing(Pending::Request(Request::Patch { key, patch: guarded })))
+}
+
+/// Whether everything a merge patch says is so already. An object whose last label was taken away has no map of labels
+/// any more: merging the patch and comparing would see a difference there for ever.
+fn changes_nothing(patch: &Value, found: Option<&Value>) -> bool {
+    match patch {
+        Value::Null => found.is_none_or(Value::is_null),
+        Value::Object(map) if map.is_empty() => found.is_some_and(Value::is_object),
+        Value::Object(map) => map.iter().all(|(key, value)| changes_nothing(value, found.and_then(|map| map.get(key)))),
+        Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => found == Some(patch),
+    }
 }
 
 fn deleted(
