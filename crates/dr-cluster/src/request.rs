@@ -1,0 +1,197 @@
+//! One HTTP request of ours: its path from the kind's own facts, its answer as raw JSON, its time limit.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use dr_core::kind::Kind;
+use dr_core::object::{Key, Object};
+use http::Method;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::api_error::{ApiError, ApiErrorKind};
+use crate::connect::Connection;
+
+/// How many objects a page of a list holds, as kubectl's own.
+const PAGE: usize = 500;
+
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(crate) const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+/// `/api/v1/namespaces/shop/pods`, or of all namespaces when none is named.
+pub(crate) fn collection(kind: Kind, namespace: Option<&str>) -> String {
+    let info = kind.info();
+    let root = if info.group.is_empty() {
+        format!("/api/{}", info.version)
+    } else {
+        format!("/apis/{}/{}", info.group, info.version)
+    };
+    match namespace.filter(|_| info.namespaced) {
+        Some(namespace) => format!("{root}/namespaces/{}/{}", escape(namespace), info.plural),
+        None => format!("{root}/{}", info.plural),
+    }
+}
+
+pub(crate) fn object(key: &Key) -> String {
+    format!("{}/{}", collection(key.kind, key.namespace.as_deref()), escape(&key.name))
+}
+
+pub(crate) fn selector(labels: &BTreeMap<String, String>) -> String {
+    let terms: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    terms.join(",")
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+/// Sends once and reads the answer, within the connection's time limit for a request.
+pub(crate) async fn send(
+    connection: &Connection,
+    method: Method,
+    path: &str,
+    content_type: &str,
+    body: Option<&Value>,
+) -> Result<Value, ApiError> {
+    send_for(connection, method, path, (JSON, content_type), body).await
+}
+
+async fn send_for(
+    connection: &Connection,
+    method: Method,
+    path: &str,
+    (accept, content_type): (&str, &str),
+    body: Option<&Value>,
+) -> Result<Value, ApiError> {
+    let bytes = match body {
+        Some(body) => {
+            serde_json::to_vec(body).map_err(|error| ApiError::new(ApiErrorKind::Other, error.to_string()))?
+        }
+        None => Vec::new(),
+    };
+    tracing::debug!(target: "dr_cluster::request", "{method} {path}");
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(http::header::ACCEPT, accept)
+        .header(http::header::CONTENT_TYPE, content_type)
+        .body(bytes)
+        .map_err(|error| ApiError::new(ApiErrorKind::Other, error.to_string()))?;
+    let within = connection.request_timeout();
+    // Parsed here: kube logs the whole answer when it is not what it expected, and that may be a Secret.
+    let text = tokio::time::timeout(within, connection.client.request_text(request))
+        .await
+        .map_err(|_| ApiError::no_answer(within))??;
+    serde_json::from_str(&text)
+        .map_err(|error| ApiError::new(ApiErrorKind::Unreachable, format!("the answer to {path} is no JSON: {error}")))
+}
+
+/// Reads, again and again until the deadline while the reason may pass.
+pub(crate) async fn read(
+    connection: &Connection,
+    path: &str,
+    accept: &str,
+    deadline: Instant,
+) -> Result<Value, ApiError> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let error = match send_for(connection, Method::GET, path, (accept, JSON), None).await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        if !error.is_passing() || Instant::now() + pause >= deadline {
+            return Err(error);
+        }
+        tracing::debug!(target: "dr_cluster::request", "{path}: {error}; trying again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+/// The object, none when it does not exist.
+pub(crate) async fn get(connection: &Connection, key: &Key, deadline: Instant) -> Result<Option<Object>, ApiError> {
+    match read(connection, &object(key), JSON, deadline).await {
+        Ok(value) => Ok(Some(Object(value))),
+        Err(error) if error.kind == ApiErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Which objects of a kind to list.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) namespace: Option<&'a str>,
+    /// A label selector; empty for all.
+    pub(crate) labels: String,
+    pub(crate) metadata_only: bool,
+}
+
+/// All pages. A kind that is not served answers `NotFound`.
+pub(crate) async fn list(
+    connection: &Connection,
+    selection: &Selection<'_>,
+    deadline: Instant,
+) -> Result<Vec<Object>, ApiError> {
+    let base = collection(selection.kind, selection.namespace);
+    let accept = if selection.metadata_only { METADATA_ONLY } else { JSON };
+    'from_start: loop {
+        let mut objects = Vec::new();
+        let mut next = String::new();
+        loop {
+            let mut path = format!("{base}?limit={PAGE}");
+            if !selection.labels.is_empty() {
+                path.push_str("&labelSelector=");
+                path.push_str(&escape(&selection.labels));
+            }
+            if !next.is_empty() {
+                path.push_str("&continue=");
+                path.push_str(&escape(&next));
+            }
+            let mut page = match read(connection, &path, accept, deadline).await {
+                // The list's version was compacted away between two pages.
+                Err(error) if error.code == Some(410) && Instant::now() < deadline => continue 'from_start,
+                other => other?,
+            };
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                objects.extend(items.into_iter().map(Object));
+            }
+            match page.pointer("/metadata/continue").and_then(Value::as_str) {
+                Some(token) if !token.is_empty() => token.clone_into(&mut next),
+                Some(_) | None => return Ok(objects),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_follow_the_kinds_group_and_scope() {
+        let pod = Key::namespaced(Kind::Pod, "shop", "web-0");
+        assert_eq!(object(&pod), "/api/v1/namespaces/shop/pods/web-0");
+        let set = Key::namespaced(Kind::StatefulSet, "shop", "postgres");
+        assert_eq!(object(&set), "/apis/apps/v1/namespaces/shop/statefulsets/postgres");
+        assert_eq!(object(&Key::cluster(Kind::StorageClass, "fast")), "/apis/storage.k8s.io/v1/storageclasses/fast");
+        assert_eq!(collection(Kind::Backup, None), "/apis/velero.io/v1/backups");
+        assert_eq!(collection(Kind::Node, Some("shop")), "/api/v1/nodes");
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_path() {
+        let odd = Key::namespaced(Kind::Pod, "shop", "../secrets/a?b");
+        assert_eq!(object(&odd), "/api/v1/namespaces/shop/pods/..%2Fsecrets%2Fa%3Fb");
+    }
+}

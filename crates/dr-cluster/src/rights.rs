@@ -1,0 +1,55 @@
+//! Asks the server which of the rights a run will need are missing.
+
+use dr_core::kind::Kind;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::api_error::ApiError;
+use crate::connect::Connection;
+use crate::request::{self, JSON};
+
+const AT_ONCE: usize = 16;
+
+/// One verb on one kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    pub verb: &'static str,
+    pub kind: Kind,
+    /// None: everywhere, or a cluster-scoped kind.
+    pub namespace: Option<String>,
+    /// `exec`, `portforward`
+    pub subresource: Option<&'static str>,
+}
+
+/// Those the server says we do not have, in the order asked.
+pub async fn missing(connection: &Connection, rights: &[Right]) -> Result<Vec<Right>, ApiError> {
+    let asked: Vec<_> = rights
+        .iter()
+        .map(|right| async move {
+            let allowed = is_allowed(connection, right).await?;
+            Ok::<_, ApiError>((!allowed).then(|| right.clone()))
+        })
+        .collect();
+    let answers: Vec<Option<Right>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
+async fn is_allowed(connection: &Connection, right: &Right) -> Result<bool, ApiError> {
+    let info = right.kind.info();
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": { "resourceAttributes": {
+            "verb": right.verb,
+            "group": info.group,
+            "version": info.version,
+            "resource": info.plural,
+            "subresource": right.subresource,
+            "namespace": right.namespace,
+        } },
+    });
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let answer = request::send(connection, Method::POST, path, JSON, Some(&review)).await?;
+    Ok(answer.pointer("/status/allowed").and_then(Value::as_bool).unwrap_or(false))
+}
