@@ -87,6 +87,9 @@ pub enum Reading {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Move {
     pub action: Action,
+    /// Waited for before the request is sent: what an undo finds half done, such as a claim that is still being deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Condition>,
     /// Evaluated right before the request; any that does not hold refuses it, without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Condition>,
@@ -112,6 +115,7 @@ impl Move {
     pub fn new(action: Action, within: u64) -> Self {
         Self {
             action,
+            after: Vec::new(),
             expect: Vec::new(),
             until: Vec::new(),
             fails: Vec::new(),
@@ -120,6 +124,11 @@ impl Move {
             binds: Vec::new(),
             progress: None,
         }
+    }
+
+    pub fn after(mut self, condition: Condition) -> Self {
+        self.after.push(condition);
+        self
     }
 
     pub fn expect(mut self, condition: Condition) -> Self {
@@ -159,10 +168,15 @@ impl Move {
         self
     }
 
+    /// Everything that is judged on the way.
+    pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let hopeless = self.fails.iter().map(|hopeless| &hopeless.when);
+        self.after.iter().chain(&self.expect).chain(&self.until).chain(hopeless)
+    }
+
     /// Every slot this direction reads.
     pub fn reads(&self) -> Vec<Slot> {
-        let conditions = self.expect.iter().chain(&self.until).chain(self.fails.iter().map(|hopeless| &hopeless.when));
-        let mut slots: Vec<Slot> = conditions.flat_map(Condition::reads).collect();
+        let mut slots: Vec<Slot> = self.conditions().flat_map(Condition::reads).collect();
         slots.extend(self.binds.iter().filter_map(|bind| bind.object.name.reads().cloned()));
         match &self.action {
             Action::Observe | Action::Confirm => {}

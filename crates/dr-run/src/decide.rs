@@ -46,8 +46,7 @@ pub enum Decision {
 /// Everything that must be read before [`decide`] can answer.
 pub fn queries(direction: &Move, bindings: &Bindings) -> Result<BTreeSet<Query>, Unbound> {
     let mut queries = BTreeSet::new();
-    let hopeless = direction.fails.iter().map(|hopeless| &hopeless.when);
-    for condition in direction.expect.iter().chain(&direction.until).chain(hopeless) {
+    for condition in direction.conditions() {
         queries.extend(condition.queries(bindings)?);
     }
     for detail in direction.fails.iter().filter_map(|hopeless| hopeless.detail.as_ref()) {
@@ -73,6 +72,9 @@ pub fn decide(direction: &Move, seen: &Observation, bindings: &Bindings) -> Resu
         Effect::Coming { because } => Ok(Decision::Wait { because }),
         Effect::Never { because } => Ok(Decision::Refused { because }),
         Effect::Missing(pending) => {
+            if let Some(because) = first_not(&direction.after, seen, bindings)? {
+                return Ok(Decision::Wait { because });
+            }
             if let Some(because) = first_not(&direction.expect, seen, bindings)? {
                 return Ok(Decision::Refused { because });
             }

@@ -70,8 +70,7 @@ fn of_move(plan: &Plan, direction: &Move, rights: &mut BTreeSet<Right>) {
     if let Some(spot) = direction.changes() {
         add("get", spot.kind, &spot.namespace, None);
     }
-    let hopeless = direction.fails.iter().map(|hopeless| &hopeless.when);
-    for condition in direction.expect.iter().chain(&direction.until).chain(hopeless) {
+    for condition in direction.conditions() {
         // Names in slots do not matter for a right; the kind and the namespace do.
         let mut known = plan.bindings.clone();
         known.extend(condition.reads().into_iter().map(|slot| (slot, String::new())));

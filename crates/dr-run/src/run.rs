@@ -343,6 +343,16 @@ impl Run {
                     return illegal(format!("{step} {}", self.state(step)));
                 }
                 self.settled.insert(step.clone(), true);
+                // What an earlier pass had bound is not what this one has left.
+                let stale: Vec<_> = self
+                    .plan
+                    .steps()
+                    .filter(|known| known.name == *step)
+                    .flat_map(|known| known.forward.bound())
+                    .collect();
+                for slot in stale {
+                    self.bindings.remove(&slot);
+                }
                 self.bindings.extend(bound.clone());
             }
             Event::Confirmed { .. } => {}

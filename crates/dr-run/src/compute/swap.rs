@@ -14,8 +14,8 @@ use crate::slot::{Spot, Text, slot};
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
     waves.push(wave(Section::Switch, context.claims.iter().map(|claim| unused(context, claim)).collect()));
     let live = || context.claims.iter().filter_map(|claim| claim.live.as_ref().map(|live| (claim, live)));
+    waves.push(wave(Section::Switch, live().map(|(claim, live)| note(claim, live)).collect()));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| delete_claim(claim, live)).collect()));
-    waves.push(wave(Section::Switch, live().map(|(claim, live)| released(claim, live)).collect()));
     waves.push(wave(Section::Switch, context.claims.iter().map(create_claim).collect()));
 }
 
@@ -38,21 +38,25 @@ fn old_volume(live: &super::claim::Live) -> (Spot, Text) {
     (object, Text::from(live.volume.uid().unwrap_or_default()))
 }
 
-fn delete_claim(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
+fn phase(volume: &Spot, uid: &Text, phases: [&str; 2]) -> Condition {
+    Condition::Is {
+        object: volume.clone(),
+        uid: Some(uid.clone()),
+        fields: vec![Field::one_of("/status/phase", phases)],
+    }
+}
+
+/// A step of its own, since its undo has to come after that of the deletion: the volume free first, then the claim.
+fn note(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
     let object: Spot = claim.key().into();
     let (volume, volume_uid) = old_volume(live);
-    let kept = Condition::Is {
-        object: volume.clone(),
-        uid: Some(volume_uid.clone()),
-        fields: vec![Field::equals("/spec/persistentVolumeReclaimPolicy", "Retain")],
-    };
-    let forward = stage::remove(object.clone(), &claim.live_uid(), 180).expect(kept).expect(not_in_use(claim));
+    let forward = Move::new(Action::Observe, 60).until(Condition::Is {
+        object: object.clone(),
+        uid: Some(Text::slot(claim.live_uid())),
+        fields: vec![Field::equals("/spec/volumeName", live.volume.name())],
+    });
     let undo = Move::new(Action::Create { object: object.clone(), template: claim.as_it_was(live).into() }, 120)
-        .expect(Condition::Is {
-            object: volume,
-            uid: Some(volume_uid),
-            fields: vec![Field::equals("/status/phase", "Available")],
-        })
+        .expect(phase(&volume, &volume_uid, ["Available", "Available"]))
         .until(Condition::Is {
             object: object.clone(),
             uid: None,
@@ -62,24 +66,31 @@ fn delete_claim(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
             ],
         })
         .bind(claim.live_uid(), object, "/metadata/uid");
-    let title = format!("delete the live claim {}, its volume {} stays", claim.name, live.volume.name());
-    step(format!("swap/{}/delete-claim", claim.name), Phase::Swap, title, forward, Undo::by(undo))
+    let title = format!("see that claim {} is on its volume {}", claim.name, live.volume.name());
+    step(format!("swap/{}/note", claim.name), Phase::Swap, title, forward, Undo::by(undo))
 }
 
-fn released(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
-    let (volume, uid) = old_volume(live);
-    let phase = |phases: [&str; 2]| Condition::Is {
+fn delete_claim(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
+    let object: Spot = claim.key().into();
+    let (volume, volume_uid) = old_volume(live);
+    let kept = Condition::Is {
         object: volume.clone(),
-        uid: Some(uid.clone()),
-        fields: vec![Field::one_of("/status/phase", phases)],
+        uid: Some(volume_uid.clone()),
+        fields: vec![Field::equals("/spec/persistentVolumeReclaimPolicy", "Retain")],
     };
-    let forward = Move::new(Action::Observe, 60).until(phase(["Released", "Released"]));
-    let target = Target { object: volume.clone(), uid: uid.clone() };
-    let undo = Move::new(Action::Patch { target, patch: stage::reserve(&claim.namespace, &claim.name).into() }, 60)
-        .expect(phase(["Released", "Available"]))
-        .until(phase(["Available", "Available"]));
-    let title = format!("see the old volume of {} released", claim.name);
-    step(format!("swap/{}/released", claim.name), Phase::Swap, title, forward, Undo::by(undo))
+    // Bound only when the deletion happened: a claim that is still there keeps its volume, and nothing is taken back.
+    let let_go = format!("let-go/{}", claim.name);
+    let forward = stage::remove(object, &claim.live_uid(), 180)
+        .expect(kept)
+        .expect(not_in_use(claim))
+        .until(phase(&volume, &volume_uid, ["Released", "Released"]))
+        .bind(let_go.as_str(), volume.clone(), "/metadata/uid");
+    let target = Target { object: volume.clone(), uid: Text::slot(let_go) };
+    let undo = Move::new(Action::Patch { target, patch: stage::reserve(&claim.namespace, &claim.name).into() }, 180)
+        .after(phase(&volume, &volume_uid, ["Released", "Available"]))
+        .until(phase(&volume, &volume_uid, ["Available", "Available"]));
+    let title = format!("delete the live claim {}, its volume {} stays", claim.name, live.volume.name());
+    step(format!("swap/{}/delete-claim", claim.name), Phase::Swap, title, forward, Undo::by(undo))
 }
 
 /// The claim comes only once its volume is Available: created earlier it would wait for the binder's next resync.
