@@ -1,5 +1,15 @@
 //! Which backup is taken, and what is said of the ones that are not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 use std::collections::BTreeMap;
 
 use dr_core::choose::{Choice, Chosen, Request, What, choose};

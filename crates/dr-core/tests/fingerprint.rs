@@ -1,5 +1,15 @@
 //! When a staged volume is proven, when it merely opens, and when it may not be used.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 use dr_core::fingerprint::{Degree, Evidence, Expected, Fingerprint, Rejected, Taken, differences, judge, read};
 use proptest::prelude::*;
 

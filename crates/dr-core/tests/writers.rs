@@ -1,5 +1,15 @@
 //! What is stopped, how it is started again, and what refuses to be stopped.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dr_core::facts::{Facts, Listed};

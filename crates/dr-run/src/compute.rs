@@ -201,6 +201,8 @@ fn volume(context: &Context<'_>, claim: &ClaimFacts) -> VolumePlan {
         bytes: claim.captured.bytes,
         engine: engine.unwrap_or("generic").to_owned(),
         old_volume: claim.live.as_ref().map(|live| live.volume.name().to_owned()),
+        old_volume_uid: claim.live.as_ref().and_then(|live| live.volume.uid().map(str::to_owned)),
+        reclaim_policy: claim.reclaim_policy.clone(),
         storage_class: claim.storage_class.clone(),
         request: claim.request.clone(),
         because: claim.captured.because.clone(),

@@ -7,6 +7,7 @@ pub mod check;
 pub mod compute;
 pub mod condition;
 pub mod decide;
+pub mod finalize;
 pub mod journal;
 pub mod plan;
 pub mod rights;

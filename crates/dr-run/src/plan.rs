@@ -85,6 +85,9 @@ pub struct VolumePlan {
     pub engine: String,
     /// The live persistent volume that is kept; none when the claim is gone.
     pub old_volume: Option<String>,
+    pub old_volume_uid: Option<String>,
+    /// What the claim's volume gets when the run is finalized: the live one's policy, else its storage class's.
+    pub reclaim_policy: String,
     pub storage_class: String,
     /// The claim's request: the larger of backup and live.
     pub request: String,

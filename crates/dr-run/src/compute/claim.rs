@@ -23,6 +23,8 @@ pub(super) struct ClaimFacts {
     pub archived: Object,
     pub live: Option<Live>,
     pub storage_class: String,
+    /// The live volume's, else the storage class's.
+    pub reclaim_policy: String,
     /// The larger of backup and live.
     pub request: String,
 }
@@ -171,14 +173,18 @@ fn one(
         );
         return Ok(None);
     };
-    if !facts.all(Kind::StorageClass)?.iter().any(|class| class.name() == storage_class) {
+    let class = facts.all(Kind::StorageClass)?.iter().find(|class| class.name() == storage_class);
+    let Some(class) = class else {
         refusal.add(
             &subject,
             format!("its storage class {storage_class} does not exist in this cluster"),
             "create the class, or leave the claim out with --leave",
         );
         return Ok(None);
-    }
+    };
+    let of_volume = live.as_ref().and_then(|live| live.volume.str_at("/spec/persistentVolumeReclaimPolicy"));
+    // The API's own default for a class that names none.
+    let reclaim_policy = of_volume.or_else(|| class.str_at("/reclaimPolicy")).unwrap_or("Delete").to_owned();
     let request = larger(archived, live.as_ref().map(|live| &live.claim));
     Ok(Some(ClaimFacts {
         name: name.clone(),
@@ -187,6 +193,7 @@ fn one(
         archived: archived.clone(),
         live,
         storage_class: storage_class.to_owned(),
+        reclaim_policy,
         request,
     }))
 }

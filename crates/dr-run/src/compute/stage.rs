@@ -327,6 +327,7 @@ pub(super) fn restoring(object: &Spot, template: Value, within: u64) -> Move {
     let errors = |phase: &str, tell: &str| (ended(phase), tell.to_owned());
     let mut forward = Move::new(Action::Create { object: object.clone(), template: template.into() }, within)
         .until(ended("Completed"))
+        .bind(format!("restore-uid/{}", object.name), object.clone(), "/metadata/uid")
         .detach_when_late();
     let (when, tell) =
         errors("PartiallyFailed", "Velero restored only part of it (velero restore describe tells which)");
