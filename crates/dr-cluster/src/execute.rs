@@ -185,7 +185,11 @@ impl<E: Examiner> Executor<'_, E> {
             next.apply(entry)?;
         }
         self.store.append(&mut held.position, &entries).await?;
+        let exchanged = held.run.exchanges() != next.exchanges();
         held.run = next;
+        if exchanged {
+            self.store.set_exchanges(&held.run.plan().id, held.run.exchanges()).await?;
+        }
         Ok(())
     }
 

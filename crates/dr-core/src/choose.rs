@@ -310,6 +310,13 @@ fn unusable(facts: &Facts, candidate: &Candidate<'_>) -> Result<Option<(String, 
     overlapped(facts, candidate)
 }
 
+/// A time in which a restore was exchanging volumes, as its record keeps it.
+#[derive(Deserialize)]
+struct Exchange {
+    from: Timestamp,
+    until: Option<Timestamp>,
+}
+
 /// A backup taken while a restore of ours was swapping holds neither the old nor the new state.
 fn overlapped(facts: &Facts, candidate: &Candidate<'_>) -> Result<Option<(String, String)>, Unread> {
     let ended = time(candidate.object, "/status/completionTimestamp").unwrap_or(candidate.started);
@@ -317,9 +324,15 @@ fn overlapped(facts: &Facts, candidate: &Candidate<'_>) -> Result<Option<(String
         if record.label("kubectl-dr/namespace") != Some(facts.namespace.as_str()) {
             continue;
         }
-        let Some(from) = time(record, "/data/switchStarted") else { continue };
-        let until = time(record, "/data/switchEnded").unwrap_or(facts.taken);
-        if candidate.started <= until && from <= ended {
+        let Some(text) = record.str_at("/data/exchanges") else { continue };
+        let Ok(exchanges) = serde_json::from_str::<Vec<Exchange>>(text) else {
+            let because = format!("{} does not say readably when it exchanged volumes", record.name());
+            return Ok(Some((because, "name the backup with --from only if you know what it holds".into())));
+        };
+        let overlaps = exchanges
+            .iter()
+            .any(|exchange| candidate.started <= exchange.until.unwrap_or(facts.taken) && exchange.from <= ended);
+        if overlaps {
             let id = record.label("kubectl-dr/operation").unwrap_or("?");
             return Ok(Some((
                 format!("restore {id} was exchanging the volumes while it ran"),

@@ -247,7 +247,7 @@ fn a_backup_that_a_restore_overlapped_is_passed_over() {
         Kind::ConfigMap,
         json!({ "metadata": { "name": "dr-x", "namespace": "velero",
                               "labels": { "kubectl-dr/namespace": "shop", "kubectl-dr/operation": "x" } },
-                "data": { "switchStarted": "2026-01-02T02:00:30Z", "switchEnded": "2026-01-02T02:00:40Z" } }),
+                "data": { "exchanges": r#"[{"from":"2026-01-02T02:00:30Z","until":"2026-01-02T02:00:40Z"}]"# } }),
     );
     let chosen = taken(&facts, &Request::default());
     assert_eq!(chosen.backup, "before");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Phase, Step, StepName, Undo};
@@ -74,6 +75,15 @@ pub struct IllegalEvent {
     pub state: String,
 }
 
+/// A time in which volumes were being exchanged; a backup that overlaps it holds neither the old nor the new state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    pub from: Timestamp,
+    /// None while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
 /// A plan, and everything that has happened to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -86,6 +96,7 @@ pub struct Run {
     /// Some step of the switch was begun once. From then on the staged copy is no scratch data any more, and what was
     /// prepared is tidied, never taken back.
     switch_touched: bool,
+    exchanges: Vec<Exchange>,
     epoch: u64,
     finalized: bool,
 }
@@ -102,6 +113,7 @@ impl Run {
             direction: Direction::Forward,
             turned: None,
             switch_touched: false,
+            exchanges: Vec::new(),
             epoch: 0,
             finalized: false,
         }
@@ -155,6 +167,29 @@ impl Run {
     /// Whether anything the application could notice was ever begun.
     pub fn switch_touched(&self) -> bool {
         self.switch_touched
+    }
+
+    /// When volumes were being exchanged, oldest first.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    fn note_exchange(&mut self, at: Timestamp) {
+        let resting = match self.direction {
+            Direction::Forward => self.switched(),
+            Direction::Back => !self.begun(Section::Switch),
+        };
+        let open = self.exchanges.last().is_some_and(|last| last.until.is_none());
+        let moving =
+            self.open_intents().iter().any(|(step, _)| self.of(Section::Switch).any(|of| of.name == step.name));
+        if !open && moving {
+            self.exchanges.push(Exchange { from: at, until: None });
+        } else if open
+            && resting
+            && let Some(last) = self.exchanges.last_mut()
+        {
+            last.until = Some(at);
+        }
     }
 
     /// Every step of the switch is done: the application runs on the restored volumes.
@@ -369,6 +404,7 @@ impl Run {
             }
             Event::Finalized => self.finalized = true,
         }
+        self.note_exchange(entry.at);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use dr_run::plan::{OPERATION, Plan};
-use dr_run::run::Outcome;
+use dr_run::run::{Exchange, Outcome};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -112,6 +112,13 @@ impl JournalStore {
         };
         let patch = json!({ "data": { "outcome": written(outcome)?, "report": written(report)? } });
         self.patch_record(id, &patch).await
+    }
+
+    /// Writes down when volumes were being exchanged: `dr_core::choose` passes over backups of that time.
+    pub async fn set_exchanges(&self, id: &str, exchanges: &[Exchange]) -> Result<(), StoreError> {
+        let text = serde_json::to_string(exchanges);
+        let text = text.map_err(|error| damaged(id, format!("its record cannot be written: {error}")))?;
+        self.patch_record(id, &json!({ "data": { "exchanges": text } })).await
     }
 
     /// Never lowers it.
