@@ -79,15 +79,14 @@ impl Lease {
                     let path = request::collection(self.key.kind, self.key.namespace.as_deref());
                     request::send(connection, Method::POST, &path, JSON, Some(&self.body(now, None))).await
                 }
-                (Some(found), None) => {
-                    let body = self.body(now, found.resource_version());
+                (Some(found), released) => {
+                    let mut body = self.body(now, found.resource_version());
+                    if released.is_some()
+                        && let Some(holder) = body.pointer_mut("/spec/holderIdentity")
+                    {
+                        *holder = serde_json::Value::from("");
+                    }
                     request::send(connection, Method::PUT, &request::object(&self.key), JSON, Some(&body)).await
-                }
-                (Some(found), Some(())) => {
-                    let options = json!({
-                        "preconditions": { "uid": found.uid(), "resourceVersion": found.resource_version() }
-                    });
-                    request::send(connection, Method::DELETE, &request::object(&self.key), JSON, Some(&options)).await
                 }
             };
             match result {

@@ -1,6 +1,6 @@
 //! Asks the server which of the rights a run will need are missing.
 
-use dr_core::kind::Kind;
+use dr_run::rights::Right;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::Method;
 use serde_json::{Value, json};
@@ -10,17 +10,6 @@ use crate::connect::Connection;
 use crate::request::{self, JSON};
 
 const AT_ONCE: usize = 16;
-
-/// One verb on one kind.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Right {
-    pub verb: &'static str,
-    pub kind: Kind,
-    /// None: everywhere, or a cluster-scoped kind.
-    pub namespace: Option<String>,
-    /// `exec`, `portforward`
-    pub subresource: Option<&'static str>,
-}
 
 /// Those the server says we do not have, in the order asked.
 pub async fn missing(connection: &Connection, rights: &[Right]) -> Result<Vec<Right>, ApiError> {
