@@ -10,8 +10,12 @@ use crate::flags::{self, Flags};
 use crate::report::Failure;
 use crate::{json, restore};
 
+mod fingerprint;
+mod follow;
+pub(crate) mod preflight;
 pub(crate) mod result;
 mod run;
+mod spec;
 
 /// Back a namespace up through Velero, with proof of what was taken
 #[derive(Debug, Parser)]

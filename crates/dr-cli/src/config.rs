@@ -89,7 +89,7 @@ mod tests {
     fn a_field_nobody_knows_is_an_error_with_its_place() {
         let failure = read(Path::new(FILE), "namespaces:\n  shop:\n    rto: 1h\n").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
-        insta::assert_snapshot!(failure.causes().join("\n"), @"");
+        insta::assert_snapshot!(failure.causes().join("\n"), @"namespaces.shop: unknown field `rto`, expected `rpo` or `leave` at line 3 column 5");
     }
 
     #[test]

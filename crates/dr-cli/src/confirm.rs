@@ -69,10 +69,3 @@ pub(crate) struct Where<'a> {
     pub(crate) server: &'a str,
     pub(crate) namespace: &'a str,
 }
-
-/// Runs a blocking question beside the executor, so that other steps and the signals go on.
-pub(crate) async fn beside<T: Send + 'static>(
-    ask: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, tokio::task::JoinError> {
-    tokio::task::spawn_blocking(ask).await
-}

@@ -1,19 +1,59 @@
 //! Where the commands meet the cluster: everything they need of `dr-cluster`, in the words they use.
 
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
+use dr_cluster::act::{self, Answer};
+use dr_cluster::api_error::ApiErrorKind;
+use dr_cluster::capture;
+use dr_cluster::connect::{ConnectError, ConnectFlags, Connection};
+use dr_cluster::documents::{Documents, FetchError};
+use dr_cluster::exec;
+use dr_cluster::journal_store::{JournalStore, StoreError};
+use dr_cluster::observe;
+use dr_cluster::rights;
 use dr_core::choose::{Chosen, What};
-use dr_core::facts::Facts;
+use dr_core::facts::{Document, Facts};
+use dr_core::kind::Kind;
+use dr_core::object::Key;
+use dr_core::refusal::Refusal;
+use dr_run::condition::{Condition, Listing, Observation, Query, Verdict};
+use dr_run::decide::{Request, Said};
 use dr_run::plan::Plan;
+use dr_run::run::{Outcome, Run};
+use dr_run::{check, compute};
 use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::flags::Flags;
+use crate::exit::Exit;
+use crate::flags::{self, Flags};
+use crate::interrupt::Interrupt;
 use crate::report::Failure;
 use crate::restore::run::Selection;
 use crate::story::Story;
 
+mod close;
+mod drive;
+
+pub(crate) use drive::{Driven, Start};
+
+/// How long the first question to a cluster may take: nobody waits longer for a wrong address.
+const FIRST: Duration = Duration::from_secs(5);
+/// How long a read is tried again while the API server is away.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The most that Velero may take to stage the data before the run lets go of it.
+const STAGE_SECONDS: u64 = 4 * 3600;
+
 /// A cluster we can speak to.
-pub(crate) struct Session {}
+pub(crate) struct Session {
+    connection: Connection,
+    velero_namespace: String,
+    interrupt: Interrupt,
+}
 
 /// A run as the list shows it.
 #[derive(Debug, Clone)]
@@ -23,7 +63,28 @@ pub(crate) struct Record {
     pub(crate) backup: String,
     pub(crate) made: Timestamp,
     /// None while it is to go on.
-    pub(crate) outcome: Option<String>,
+    pub(crate) outcome: Option<&'static str>,
+    /// Finalized.
+    pub(crate) closed: bool,
+}
+
+impl Record {
+    /// The application runs, or may run, on what this run brought.
+    pub(crate) fn stands(&self) -> bool {
+        match self.outcome {
+            None | Some("restored" | "untidy" | "stuck") => true,
+            Some(_) => false,
+        }
+    }
+}
+
+/// A right that a command will use.
+#[derive(Debug, Clone)]
+pub(crate) struct Need {
+    pub(crate) verb: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) namespace: Option<String>,
+    pub(crate) subresource: Option<&'static str>,
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -35,42 +96,372 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     ended
 }
 
-fn unwired() -> Failure {
-    Failure::new(crate::exit::Exit::Failed, "this version cannot reach a cluster yet")
+/// Resolves the flags as kubectl does, and finds Velero.
+pub(crate) async fn connect(flags: &Flags) -> Result<Session, Failure> {
+    let connection = Connection::connect(connect_flags(flags)).await.map_err(not_connected)?;
+    let velero_namespace = match &flags.velero_namespace {
+        Some(name) => name.clone(),
+        None => find_velero(&connection).await?,
+    };
+    Ok(Session { connection, velero_namespace, interrupt: Interrupt::default() })
 }
 
-#[expect(clippy::unused_async, reason = "reaches the cluster")]
-pub(crate) async fn connect(_flags: &Flags) -> Result<Session, Failure> {
-    Err(unwired())
+fn connect_flags(flags: &Flags) -> ConnectFlags {
+    let flags::Connection {
+        context,
+        cluster,
+        user,
+        kubeconfig,
+        as_user,
+        as_groups,
+        as_uid,
+        request_timeout,
+        server,
+        token,
+        certificate_authority,
+        insecure_skip_tls_verify,
+    } = flags.connection.clone();
+    ConnectFlags {
+        kubeconfig,
+        context,
+        cluster,
+        user,
+        server,
+        token,
+        certificate_authority,
+        insecure_skip_tls_verify: insecure_skip_tls_verify.then_some(true),
+        as_user,
+        as_groups,
+        as_uid,
+        request_timeout,
+        namespace: flags.namespace.clone(),
+    }
 }
 
-#[expect(clippy::unused_async, clippy::unused_self, reason = "reaches the cluster")]
+fn not_connected(error: ConnectError) -> Failure {
+    let (exit, hint) = match &error {
+        ConnectError::NoContext { .. } => (Exit::Refused, "kubectl config get-contexts"),
+        ConnectError::NoCurrentContext { .. } => (Exit::Refused, "name one with --context"),
+        ConnectError::NoCluster { .. } => (Exit::Refused, "kubectl config get-clusters"),
+        ConnectError::NoUser { .. } => (Exit::Refused, "kubectl config get-users"),
+        ConnectError::NoKubeconfig => (Exit::Refused, "name one with --kubeconfig or KUBECONFIG"),
+        ConnectError::Unreadable(_) | ConnectError::Client(_) => (Exit::Refused, "kubectl config view"),
+    };
+    Failure::failed("cannot connect to a cluster", error).with_exit(exit).hint(hint)
+}
+
+/// The one namespace that has backup storage locations.
+async fn find_velero(connection: &Connection) -> Result<String, Failure> {
+    let listing =
+        Listing { kind: Kind::BackupStorageLocation, namespace: None, labels: std::collections::BTreeMap::new() };
+    let queries = BTreeSet::from([Query::List(listing.clone())]);
+    let seen = match observe::observe(connection, &queries, Instant::now() + FIRST).await {
+        Ok(seen) => seen,
+        Err(error) if error.cause.kind == ApiErrorKind::Forbidden && error.cause.code == Some(403) => {
+            let message = "our rights do not reach far enough to find Velero";
+            return Err(Failure::refused(message).hint("name its namespace: --velero-namespace velero"));
+        }
+        Err(error) => {
+            let doing = format!("cannot reach {}", connection.server);
+            return Err(
+                Failure::failed(doing, error.cause).hint("does kubectl get namespaces work with the same flags?")
+            );
+        }
+    };
+    let locations = seen.list(&listing).map_err(|error| Failure::failed("cannot find Velero", error))?;
+    let namespaces: BTreeSet<&str> = locations.iter().filter_map(|location| location.namespace()).collect();
+    let mut names = namespaces.iter();
+    match (names.next(), names.next()) {
+        (Some(only), None) => Ok((*only).to_owned()),
+        (None, _) => {
+            let message =
+                format!("there is no Velero in {} (no BackupStorageLocation in any namespace)", connection.server);
+            Err(Failure::refused(message).hint("is this the right context? kubectl config current-context"))
+        }
+        (Some(_), Some(_)) => {
+            let all = namespaces.into_iter().collect::<Vec<_>>().join(", ");
+            let message = format!("there is more than one Velero, in namespaces {all}");
+            Err(Failure::refused(message).hint("choose one with --velero-namespace"))
+        }
+    }
+}
+
 impl Session {
-    pub(crate) async fn capture(&self, _namespace: &str) -> Result<Facts, Failure> {
-        Err(unwired())
+    pub(crate) fn velero_namespace(&self) -> &str {
+        &self.velero_namespace
     }
 
-    pub(crate) async fn fetch(&self, _facts: &mut Facts, _backup: &str, _what: What) -> Result<(), Failure> {
-        Err(unwired())
+    pub(crate) fn listen_for_interrupts(&self) {
+        self.interrupt.listen();
     }
 
-    pub(crate) fn compute(&self, _facts: &Facts, _chosen: &Chosen, _selection: &Selection) -> Result<Plan, Failure> {
-        Err(unwired())
+    pub(crate) fn interrupted(&self) -> bool {
+        self.interrupt.pressed()
     }
 
-    pub(crate) async fn still_holds(&self, _plan: &Plan) -> Result<(), Failure> {
-        Err(unwired())
+    pub(crate) async fn pause(&self, time: Duration) {
+        self.interrupt.pause(time).await;
     }
 
-    pub(crate) async fn records(&self, _namespace: Option<&str>) -> Result<Vec<Record>, Failure> {
-        Err(unwired())
+    fn store(&self) -> JournalStore {
+        JournalStore::new(&self.connection, &self.velero_namespace).with_local_copy()
     }
 
-    pub(crate) async fn story(&self, _id: Option<&str>, _namespace: Option<&str>) -> Result<Story, Failure> {
-        Err(unwired())
+    pub(crate) async fn capture(&self, namespace: &str) -> Result<Facts, Failure> {
+        let velero = Some(self.velero_namespace.as_str());
+        let facts = capture::capture(&self.connection, namespace, velero, Timestamp::now()).await;
+        facts.map_err(|error| Failure::failed(format!("cannot read what namespace {namespace} is made of"), error))
     }
 
-    pub(crate) async fn finalize(&self, _story: &Story) -> Result<Vec<String>, Failure> {
-        Err(unwired())
+    /// Downloads a document of a backup; one that cannot be had is a fact, too.
+    pub(crate) async fn fetch(&self, facts: &mut Facts, backup: &str, what: What) -> Result<(), Failure> {
+        let documents = Documents::new(&self.connection, &self.velero_namespace);
+        let name = format!("dr-{}", new_id());
+        let namespace = facts.namespace.clone();
+        let of = facts.documents.entry(backup.to_owned()).or_default();
+        match what {
+            What::VolumeInfos => of.volume_infos = document(documents.volume_infos(backup, &name).await),
+            What::Archive => of.archive = document(documents.archive(backup, &namespace, &name).await),
+        }
+        if self.interrupted() {
+            return Err(Failure::refused("interrupted"));
+        }
+        Ok(())
     }
+
+    pub(crate) fn compute(&self, facts: &Facts, chosen: &Chosen, selection: &Selection) -> Result<Plan, Failure> {
+        let request = compute::Request {
+            id: new_id(),
+            objects_missing: selection.objects.is_some(),
+            accept_unproven: selection.accept_unproven,
+            stage_seconds: STAGE_SECONDS,
+        };
+        let doing = || format!("cannot restore namespace {}", facts.namespace);
+        let plan =
+            compute::compute(facts, chosen, &request).map_err(|refusal| Failure::from_refusal(doing(), refusal))?;
+        sound(&plan).map_err(|refusal| Failure::from_refusal(doing(), refusal))?;
+        Ok(plan)
+    }
+
+    /// Whether a saved plan is sound, for this cluster, and made from what is still so.
+    pub(crate) async fn still_holds(&self, plan: &Plan) -> Result<(), Failure> {
+        let doing = || format!("the plan {} cannot be applied", plan.id);
+        let refused = |refusal| Failure::from_refusal(doing(), refusal).hint("make the plan again");
+        sound(plan).map_err(refused)?;
+        let system: Condition =
+            Condition::is(Key::cluster(Kind::Namespace, "kube-system"), plan.place.cluster_uid.as_str(), Vec::new());
+        let mut queries = BTreeSet::new();
+        for premise in plan.premises.iter().chain([&system]) {
+            queries.extend(premise.queries(&plan.bindings).map_err(|error| Failure::failed(doing(), error))?);
+        }
+        let seen = self.read(&queries).await.map_err(|failure| Failure::failed(doing(), failure.error))?;
+        let judge = |premise: &Condition| premise.judge(&seen, &plan.bindings);
+        if let Verdict::Not { .. } = judge(&system).map_err(|error| Failure::failed(doing(), error))? {
+            let message = format!("the plan is for another cluster than {}", self.connection.server);
+            return Err(Failure::refused(message).hint(format!("it was made with context {}", plan.place.context)));
+        }
+        let mut refusal = Refusal::default();
+        for premise in &plan.premises {
+            if let Verdict::Not { because } = judge(premise).map_err(|error| Failure::failed(doing(), error))? {
+                refusal.add("changed since the plan was made", because, "");
+            }
+        }
+        refusal.into_result().map_err(refused)
+    }
+
+    /// Refuses when a right is missing, with the role that would give it.
+    pub(crate) async fn need(&self, needs: &[Need]) -> Result<(), Failure> {
+        let needs = needs.iter().map(|need| dr_run::rights::Right {
+            verb: need.verb.to_owned(),
+            kind: need.kind,
+            subresource: need.subresource.map(str::to_owned),
+            namespace: need.namespace.clone(),
+        });
+        self.allowed(needs.collect()).await
+    }
+
+    pub(crate) async fn may_execute(&self, plan: &Plan) -> Result<(), Failure> {
+        self.allowed(dr_run::rights::needed(plan)).await
+    }
+
+    async fn allowed(&self, needed: BTreeSet<dr_run::rights::Right>) -> Result<(), Failure> {
+        let doing = "cannot find out what we may do";
+        let asked: Vec<_> = needed.into_iter().collect();
+        let missing = rights::missing(&self.connection, &asked).await;
+        let missing = missing.map_err(|error| Failure::failed(doing, error).with_exit(Exit::Refused))?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: BTreeSet<dr_run::rights::Right> = missing.into_iter().collect();
+        let mut refusal = Refusal::default();
+        for right in &missing {
+            let resource = right.kind.info().resource();
+            let resource = match &right.subresource {
+                Some(subresource) => format!("{resource}/{subresource}"),
+                None => resource,
+            };
+            let namespace = right.namespace.as_deref().map_or("the whole cluster".to_owned(), str::to_owned);
+            refusal.add(format!("{} {resource}", right.verb), format!("not allowed in {namespace}"), "");
+        }
+        let documents: Vec<String> =
+            dr_run::rights::roles(&missing).iter().filter_map(|role| serde_yaml::to_string(role).ok()).collect();
+        let hint = format!("this would allow it:\n---\n{}", documents.join("---\n"));
+        Err(Failure::from_refusal("rights are missing", refusal).hint(hint))
+    }
+
+    pub(crate) async fn records(&self, namespace: Option<&str>) -> Result<Vec<Record>, Failure> {
+        let records = self.store().list(namespace).await.map_err(stored)?;
+        Ok(records
+            .into_iter()
+            .map(|record| Record {
+                outcome: record.outcome.as_ref().map(outcome_name),
+                closed: record.report.as_ref().and_then(|report| report.pointer("/finalized"))
+                    == Some(&Value::Bool(true)),
+                id: record.id,
+                namespace: record.namespace,
+                backup: record.backup,
+                made: record.made,
+            })
+            .collect())
+    }
+
+    /// The run of this id, or the newest of the namespace.
+    pub(crate) async fn story(&self, id: Option<&str>, namespace: Option<&str>) -> Result<Story, Failure> {
+        let id = match id {
+            Some(id) => id.to_owned(),
+            None => self.newest(namespace).await?,
+        };
+        match self.store().load(&id).await {
+            Ok((plan, entries, _)) => {
+                let run = Run::replay(plan, &entries);
+                let run = run.map_err(|error| Failure::failed(format!("cannot read the restore {id}"), error))?;
+                Ok(Story { run, entries })
+            }
+            Err(StoreError::NoSuchRun { .. }) => {
+                let known = self.records(None).await?;
+                let nearest = dr_core::choose::nearest(&id, known.into_iter().map(|record| record.id));
+                Err(Failure::refused(format!("there is no restore {id}")).hint(nearest))
+            }
+            Err(error) => match self.report(&id).await {
+                Some(_) => Err(Failure::refused(format!("restore {id} is closed; only its record is left"))
+                    .hint(format!("kubectl -n {} get configmap dr-{id} -o yaml", self.velero_namespace))),
+                None => Err(stored(error)),
+            },
+        }
+    }
+
+    async fn newest(&self, namespace: Option<&str>) -> Result<String, Failure> {
+        let records = self.records(namespace).await?;
+        let newest = records.into_iter().next_back();
+        newest.map(|record| record.id).ok_or_else(|| {
+            let of = namespace.map(|namespace| format!(" of namespace {namespace}")).unwrap_or_default();
+            Failure::refused(format!("there is no restore{of}")).hint("kubectl dr restore list")
+        })
+    }
+
+    /// What is left of a run that was closed.
+    async fn report(&self, id: &str) -> Option<Value> {
+        self.store().record(id).await.ok()??.report
+    }
+
+    /// Answers to queries, tried again while the API server is away.
+    pub(crate) async fn read(&self, queries: &BTreeSet<Query>) -> Result<Observation, Failure> {
+        let seen = observe::observe(&self.connection, queries, Instant::now() + PATIENCE).await;
+        seen.map_err(|error| Failure::failed("cannot read the cluster", error))
+    }
+
+    /// The same for who goes on asking anyway.
+    pub(crate) async fn observe(&self, queries: &BTreeSet<Query>) -> Result<Observation, String> {
+        let seen = observe::observe(&self.connection, queries, Instant::now() + FIRST).await;
+        seen.map_err(|error| format!("{error}: {}", error.cause))
+    }
+
+    pub(crate) async fn exec(
+        &self,
+        pod: &Key,
+        container: &str,
+        command: &[String],
+        seconds: u64,
+    ) -> Result<Said, String> {
+        let within = Duration::from_secs(seconds);
+        exec::exec(&self.connection, pod, container, command, within).await.map_err(|error| error.to_string())
+    }
+
+    pub(crate) async fn create(&self, key: Key, object: Value) -> Result<(), Failure> {
+        self.send(format!("create {key}"), Request::Create { key, object }).await
+    }
+
+    pub(crate) async fn patch(&self, key: Key, patch: Value) -> Result<(), Failure> {
+        self.send(format!("change {key}"), Request::Patch { key, patch }).await
+    }
+
+    async fn send(&self, doing: String, request: Request) -> Result<(), Failure> {
+        match act::act(&self.connection, &request).await {
+            Answer::Applied => Ok(()),
+            Answer::Conflict(because) | Answer::Rejected(because) | Answer::Unknown(because) => {
+                Err(Failure::failed(format!("cannot {doing}"), anyhow::Error::msg(because)))
+            }
+        }
+    }
+}
+
+fn document<T>(fetched: Result<T, FetchError>) -> Document<T> {
+    match fetched {
+        Ok(read) => Document::Read(read),
+        Err(error) => Document::Failed(Failure::failed("", error).causes().join(": ")),
+    }
+}
+
+/// What the checker of plans has against it.
+fn sound(plan: &Plan) -> Result<(), Refusal> {
+    let mut refusal = Refusal::default();
+    for fault in check::check(plan) {
+        refusal.add(
+            format!("plan {}", plan.id),
+            fault.to_string(),
+            "this is a mistake of kubectl dr: please report it",
+        );
+    }
+    refusal.into_result()
+}
+
+fn stored(error: StoreError) -> Failure {
+    let exit = match &error {
+        StoreError::NoSuchRun { .. } | StoreError::NewerFormat { .. } | StoreError::Exists { .. } => Exit::Refused,
+        StoreError::Damaged { .. } | StoreError::Api { .. } => Exit::Failed,
+        StoreError::TakenOver { .. } => Exit::Detached,
+    };
+    Failure::failed("cannot read or write the journal", error).with_exit(exit)
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Restored => "restored",
+        Outcome::Untidy { .. } => "untidy",
+        Outcome::RolledBack { .. } => "rolled-back",
+        Outcome::Undone => "undone",
+        Outcome::Stuck { .. } => "stuck",
+    }
+}
+
+/// Eight letters and digits that nobody has used before.
+fn new_id() -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut rest = RandomState::new().hash_one(Timestamp::now().as_nanosecond());
+    let mut id = String::new();
+    while id.len() < 8 {
+        let index = usize::try_from(rest % 32).unwrap_or(0);
+        id.extend(ALPHABET.get(index).copied().map(char::from));
+        rest /= 32;
+    }
+    id
+}
+
+/// Who we are, for the Lease and the journal.
+fn holder() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim();
+    let host = if host.is_empty() { "unknown-host" } else { host };
+    format!("{user}@{host}/{}", std::process::id())
 }

@@ -13,6 +13,7 @@ mod exit;
 mod flags;
 mod glue;
 mod hand_over;
+mod interrupt;
 mod json;
 mod lint;
 mod out;

@@ -7,6 +7,7 @@ use tabwriter::TabWriter;
 
 use crate::report::Failure;
 
+pub(crate) mod backup;
 pub(crate) mod evidence;
 pub(crate) mod list;
 pub(crate) mod plan;

@@ -140,41 +140,44 @@ impl Story {
         if all_back { Some(ended?.duration_since(began?)) } else { None }
     }
 
-    /// What was found in each staged volume, in the order of the plan.
     pub(crate) fn proofs(&self) -> Vec<Proof> {
-        let steps: Vec<(&str, &Reading, &str)> = self
-            .run
-            .plan()
-            .steps()
-            .filter_map(|step| match &step.forward.action {
-                Action::Examine(examination) => {
-                    let bound = self.run.bindings().get(&examination.into)?;
-                    Some((subject(&step.name), &examination.reading, bound.as_str()))
-                }
-                Action::Observe
-                | Action::Confirm
-                | Action::Create { .. }
-                | Action::Copy { .. }
-                | Action::Patch { .. }
-                | Action::Delete { .. } => None,
-            })
-            .collect();
-        let live = |claim: &str| {
-            let reported = steps.iter().find(|(of, reading, _)| *of == claim && matches!(reading, Reading::Report));
-            reported.and_then(|(_, _, bound)| serde_json::from_str(bound).ok())
-        };
-        let mut proofs = Vec::new();
-        for (claim, reading, bound) in &steps {
-            if matches!(reading, Reading::Fingerprint { .. })
-                && let Ok(Evidence { degree, found, notes }) = serde_json::from_str(bound)
-                && !proofs.iter().any(|proof: &Proof| proof.claim == *claim)
-            {
-                let claim = (*claim).to_owned();
-                proofs.push(Proof { live: live(&claim), claim, degree, notes, staged: found });
-            }
-        }
-        proofs
+        proofs(&self.run)
     }
+}
+
+/// What was found in each staged volume, in the order of the plan.
+pub(crate) fn proofs(run: &Run) -> Vec<Proof> {
+    let steps: Vec<(&str, &Reading, &str)> = run
+        .plan()
+        .steps()
+        .filter_map(|step| match &step.forward.action {
+            Action::Examine(examination) => {
+                let bound = run.bindings().get(&examination.into)?;
+                Some((subject(&step.name), &examination.reading, bound.as_str()))
+            }
+            Action::Observe
+            | Action::Confirm
+            | Action::Create { .. }
+            | Action::Copy { .. }
+            | Action::Patch { .. }
+            | Action::Delete { .. } => None,
+        })
+        .collect();
+    let live = |claim: &str| {
+        let reported = steps.iter().find(|(of, reading, _)| *of == claim && matches!(reading, Reading::Report));
+        reported.and_then(|(_, _, bound)| serde_json::from_str(bound).ok())
+    };
+    let mut proofs = Vec::new();
+    for (claim, reading, bound) in &steps {
+        if matches!(reading, Reading::Fingerprint { .. })
+            && let Ok(Evidence { degree, found, notes }) = serde_json::from_str(bound)
+            && !proofs.iter().any(|proof: &Proof| proof.claim == *claim)
+        {
+            let claim = (*claim).to_owned();
+            proofs.push(Proof { live: live(&claim), claim, degree, notes, staged: found });
+        }
+    }
+    proofs
 }
 
 /// Whether any of the staged volumes has something that the live ones lack; none when that cannot be known.

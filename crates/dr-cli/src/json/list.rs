@@ -20,7 +20,8 @@ struct RecordV1<'a> {
     namespace: &'a str,
     backup: &'a str,
     made: Timestamp,
-    outcome: Option<&'a str>,
+    outcome: Option<&'static str>,
+    closed: bool,
 }
 
 impl<'a> From<&'a [Record]> for RunListV1<'a> {
@@ -32,7 +33,7 @@ impl<'a> From<&'a [Record]> for RunListV1<'a> {
 
 impl<'a> From<&'a Record> for RecordV1<'a> {
     fn from(record: &'a Record) -> Self {
-        let Record { id, namespace, backup, made, outcome } = record;
-        Self { id, namespace, backup, made: *made, outcome: outcome.as_deref() }
+        let Record { id, namespace, backup, made, outcome, closed } = record;
+        Self { id, namespace, backup, made: *made, outcome: *outcome, closed: *closed }
     }
 }

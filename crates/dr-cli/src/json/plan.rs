@@ -65,22 +65,35 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Plan, Failure> {
 mod tests {
     use super::*;
 
-    #[track_caller]
     fn refused(text: &str) -> String {
         colored::control::set_override(false);
         let failure = read("plan.json", text).unwrap_err();
-        format!("{} {}", failure.exit.code(), failure.render().lines().take(2).collect::<Vec<_>>().join(" / "))
+        let causes: String = failure.causes().iter().map(|cause| format!(" / {cause}")).collect();
+        format!("{}: {}{causes}", failure.exit.code(), failure.error)
     }
 
     #[test]
     fn what_is_no_plan_is_named_with_its_place() {
-        insta::assert_snapshot!(refused("{\"apiVersion\": \"dr/v1\",\n \"ki"), @"");
-        insta::assert_snapshot!(refused("apiVersion: dr/v1"), @"");
-        insta::assert_snapshot!(refused("[]"), @"");
-        insta::assert_snapshot!(refused(r#"{"apiVersion":"dr/v1","kind":"RunStatus"}"#), @"");
-        insta::assert_snapshot!(refused(r#"{"apiVersion":"dr/v2","kind":"Plan"}"#), @"");
-        insta::assert_snapshot!(refused(r#"{"apiVersion":"dr/v1","kind":"Plan"}"#), @"");
-        insta::assert_snapshot!(refused(r#"{"apiVersion":"dr/v1","kind":"Plan","plan":{"format":99}}"#), @"");
-        insta::assert_snapshot!(refused(r#"{"apiVersion":"dr/v1","kind":"Plan","plan":{"format":1}}"#), @"");
+        let texts = [
+            "{\"apiVersion\": \"dr/v1\",\n \"ki",
+            "apiVersion: dr/v1",
+            "[]",
+            r#"{"apiVersion":"dr/v1","kind":"RunStatus"}"#,
+            r#"{"apiVersion":"dr/v2","kind":"Plan"}"#,
+            r#"{"apiVersion":"dr/v1","kind":"Plan"}"#,
+            r#"{"apiVersion":"dr/v1","kind":"Plan","plan":{"format":99}}"#,
+            r#"{"apiVersion":"dr/v1","kind":"Plan","plan":{"format":1}}"#,
+        ];
+        let told: Vec<String> = texts.into_iter().map(refused).collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        2: plan.json:2:4: this is no whole JSON document (it ends in the middle)
+        2: plan.json:1:1: this is no whole JSON document
+        2: plan.json: at /apiVersion: missing, so this is no plan
+        2: plan.json: at /kind: this is of kind RunStatus, not a Plan
+        3: plan.json: at /apiVersion: dr/v2 is not dr/v1, which this version reads
+        2: plan.json: at /plan/format: missing, so this is no plan
+        3: plan.json: at /plan/format: 99 is newer than 1, which this version reads
+        2: plan.json: at /plan: this is no plan of format 1 / missing field `id`
+        ");
     }
 }

@@ -42,8 +42,7 @@ pub(crate) fn text(plan: &Plan, wide: bool) -> String {
 fn volumes(text: &mut String, plan: &Plan) {
     let mut lines = vec!["VOLUME\tBY\tDATA OF\tSIZE\tENGINE\tLIVE VOLUME".to_owned()];
     for volume in &plan.volumes {
-        let VolumePlan { claim, path, taken, bytes: size, engine, old_volume, storage_class: _, request, because: _ } =
-            volume;
+        let VolumePlan { claim, path, taken, bytes: size, engine, old_volume, request, .. } = volume;
         let size = size.map_or_else(|| format!("{request} claimed"), bytes);
         let old = old_volume.as_deref().map_or("none".to_owned(), |name| format!("{name}, kept"));
         lines.push(format!("{claim}\t{}\t{}\t{size}\t{engine}\t{old}", path_name(*path), at(*taken)));

@@ -9,6 +9,10 @@ use dr_run::run::{Outcome, StepState};
 use crate::render::{columns, duration, evidence};
 use crate::story::Story;
 
+/// Why going back would only cost.
+pub(crate) const NOTHING_GAINED: &str =
+    "the restored copy holds nothing that the live volumes lack: the backup is younger than the damage";
+
 /// What comes next can be a thousand claims; the screen is one.
 const SHOWN: usize = 8;
 

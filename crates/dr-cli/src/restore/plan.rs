@@ -50,5 +50,12 @@ pub(crate) async fn make(session: &Session, namespace: &str, selection: &Selecti
             Choice::Take(chosen) => break *chosen,
         }
     };
-    session.compute(&facts, &chosen, selection)
+    let mut plan = session.compute(&facts, &chosen, selection)?;
+    plan.warnings
+        .extend(config.rpo(namespace).and_then(|rpo| too_old(plan.expectation.data_loss_seconds, rpo.as_secs())));
+    Ok(plan)
+}
+
+fn too_old(loss: u64, rpo: u64) -> Option<String> {
+    (loss > rpo).then(|| format!("{} of data are lost; dr.yaml allows {}", render::seconds(loss), render::seconds(rpo)))
 }

@@ -1,0 +1,205 @@
+//! The Velero Backup that is created: everything in its spec is decided here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use dr_core::engine;
+use dr_core::object::Object;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::backup::preflight::{Reader, Volume};
+use crate::backup::result::Method;
+
+/// The label of everything that belongs to one backup's fingerprints; the backup's name is its value.
+pub(crate) const FINGERPRINT: &str = "kubectl-dr/fingerprint";
+
+/// How long Velero waits for a hook. A checkpoint of a busy database takes as long as its dirty pages.
+const HOOK_TIMEOUT: &str = "2m0s";
+
+/// What the command line decided.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) velero_namespace: &'a str,
+    pub(crate) location: &'a str,
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// `<namespace>-<UTC time>`, within the 63 characters that a label value (Velero labels by it) may have.
+pub(crate) fn name(namespace: &str, now: Timestamp) -> String {
+    let head: String = namespace.chars().take(48).collect();
+    format!("{}-{}", head.trim_end_matches('-'), now.strftime("%Y%m%d%H%M%S"))
+}
+
+/// The Backup object.
+pub(crate) fn backup(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
+    let Wanted { name, namespace, velero_namespace, location, ttl } = wanted;
+    let files = volumes.iter().any(|volume| volume.method == Method::FileSystem);
+    let snapshots = volumes.iter().any(|volume| volume.method == Method::CsiSnapshot);
+    let mut spec = json!({
+        "includedNamespaces": [namespace],
+        "storageLocation": location,
+        "snapshotVolumes": snapshots,
+        "snapshotMoveData": false,
+        "defaultVolumesToFsBackup": files,
+        "csiSnapshotTimeout": "10m0s",
+        "itemOperationTimeout": "4h0m0s",
+    });
+    if let Some(map) = spec.as_object_mut() {
+        if let Some(ttl) = ttl {
+            map.insert("ttl".to_owned(), go_duration(*ttl).into());
+        }
+        let hooks = hooks(namespace, volumes);
+        if !hooks.is_empty() {
+            map.insert("hooks".to_owned(), json!({ "resources": hooks }));
+        }
+        if files && snapshots {
+            let policy = json!({ "kind": "configmap", "name": policy_name(name) });
+            map.insert("resourcePolicy".to_owned(), policy);
+        }
+    }
+    json!({
+        "apiVersion": "velero.io/v1",
+        "kind": "Backup",
+        "metadata": {
+            "name": name,
+            "namespace": velero_namespace,
+            "labels": { "kubectl-dr/namespace": namespace, "velero.io/storage-location": location },
+        },
+        "spec": spec,
+    })
+}
+
+pub(crate) fn policy_name(backup: &str) -> String {
+    format!("dr-policy-{backup}")
+}
+
+/// Where both ways are needed: these drivers by snapshot, everything else by copying files.
+pub(crate) fn policy(wanted: &Wanted<'_>, volumes: &[Volume]) -> Option<Value> {
+    let by = |method: Method| volumes.iter().filter(move |volume| volume.method == method);
+    if by(Method::FileSystem).count() == 0 || by(Method::CsiSnapshot).count() == 0 {
+        return None;
+    }
+    let drivers: BTreeSet<&str> = by(Method::CsiSnapshot).filter_map(|volume| volume.driver.as_deref()).collect();
+    let policies: Vec<Value> = drivers
+        .into_iter()
+        .map(|driver| json!({ "conditions": { "csi": { "driver": driver } }, "action": { "type": "snapshot" } }))
+        .collect();
+    // JSON is YAML, and Velero reads YAML here.
+    let text = json!({ "version": "v1", "volumePolicies": policies }).to_string();
+    Some(json!({
+        "metadata": { "labels": { "kubectl-dr/namespace": wanted.namespace } },
+        "data": { "policies.yaml": text },
+    }))
+}
+
+/// One hook per pod and container whose engine has something to do first; a hook that fails stops no backup.
+fn hooks(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
+    let mut done = BTreeSet::new();
+    let mut hooks = Vec::new();
+    for Volume { reader, .. } in volumes {
+        let Some(Reader { pod, found }) = reader else { continue };
+        let Some(script) = engine::named(found.profile).and_then(|profile| profile.pre_backup) else { continue };
+        if !done.insert((pod.name().to_owned(), found.container.clone())) {
+            continue;
+        }
+        hooks.push(json!({
+            "name": format!("{}-{}", pod.name(), found.profile),
+            "includedNamespaces": [namespace],
+            "includedResources": ["pods"],
+            "labelSelector": { "matchLabels": own_labels(pod) },
+            "pre": [{ "exec": {
+                "container": found.container,
+                "command": engine::command(script, &found.mount),
+                "onError": "Continue",
+                "timeout": HOOK_TIMEOUT,
+            } }],
+        }));
+    }
+    hooks
+}
+
+/// The labels that tell this pod from others and that a restart does not change.
+fn own_labels(pod: &Object) -> Value {
+    let changing = ["pod-template-hash", "controller-revision-hash", "pod-template-generation"];
+    let kept = pod.labels().into_iter().filter(|(key, _)| !changing.contains(&key.as_str()));
+    Value::Object(kept.map(|(key, value)| (key, Value::String(value))).collect())
+}
+
+/// Go's spelling; it knows no days.
+fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    format!("{}h{}m{}s", seconds / 3600, seconds % 3600 / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use dr_core::engine::Found;
+
+    use super::*;
+
+    fn wanted() -> Wanted<'static> {
+        Wanted { name: "shop-1", namespace: "shop", velero_namespace: "velero", location: "default", ttl: None }
+    }
+
+    fn volume(claim: &str, method: Method) -> Volume {
+        let pod = Object(json!({ "metadata": { "name": "postgres-0", "labels": {
+            "app": "postgres", "controller-revision-hash": "x", "statefulset.kubernetes.io/pod-name": "postgres-0",
+        } } }));
+        let found = Found {
+            profile: "postgres",
+            container: "postgres".into(),
+            mount: "/var/lib/postgresql/data".into(),
+            sub_path: None,
+        };
+        Volume {
+            claim: claim.into(),
+            method,
+            driver: Some("csi.test".into()),
+            reader: Some(Reader { pod, found }),
+            objection: None,
+        }
+    }
+
+    #[test]
+    fn a_namespace_of_files_is_copied_and_never_snapshotted() {
+        let backup = backup(&wanted(), &[volume("data", Method::FileSystem)]);
+        assert_eq!(backup.pointer("/spec/defaultVolumesToFsBackup"), Some(&json!(true)));
+        assert_eq!(backup.pointer("/spec/snapshotVolumes"), Some(&json!(false)));
+        assert_eq!(policy(&wanted(), &[volume("data", Method::FileSystem)]), None);
+    }
+
+    #[test]
+    fn where_both_ways_are_needed_the_drivers_with_snapshots_are_named() {
+        let volumes = [volume("data", Method::CsiSnapshot), volume("files", Method::FileSystem)];
+        let backup = backup(&wanted(), &volumes);
+        assert_eq!(backup.pointer("/spec/resourcePolicy/name"), Some(&json!("dr-policy-shop-1")));
+        let policy = policy(&wanted(), &volumes).unwrap();
+        insta::assert_snapshot!(
+            policy.pointer("/data/policies.yaml").and_then(Value::as_str).unwrap(),
+            @r#"{"version":"v1","volumePolicies":[{"action":{"type":"snapshot"},"conditions":{"csi":{"driver":"csi.test"}}}]}"#
+        );
+    }
+
+    #[test]
+    fn a_database_flushes_first_once_per_pod_and_its_failure_stops_nothing() {
+        let backup = backup(&wanted(), &[volume("data", Method::CsiSnapshot), volume("wal", Method::CsiSnapshot)]);
+        let hooks = backup.pointer("/spec/hooks/resources").and_then(Value::as_array).unwrap();
+        assert_eq!(hooks.len(), 1);
+        let hook = &hooks[0];
+        assert_eq!(hook.pointer("/pre/0/exec/onError"), Some(&json!("Continue")));
+        assert_eq!(
+            hook.pointer("/labelSelector/matchLabels"),
+            Some(&json!({ "app": "postgres", "statefulset.kubernetes.io/pod-name": "postgres-0" }))
+        );
+    }
+
+    #[test]
+    fn a_backup_is_named_by_its_time_and_fits_a_label() {
+        let now = Timestamp::constant(1_769_828_400, 0);
+        assert_eq!(name("shop", now), "shop-20260131030000");
+        assert!(name(&"n".repeat(63), now).len() <= 63);
+    }
+}
