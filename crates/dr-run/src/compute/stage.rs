@@ -338,7 +338,25 @@ pub(super) fn restoring(object: &Spot, template: Value, within: u64) -> Move {
     forward.fails_with(when, tell, object.clone(), "/status/validationErrors/0")
 }
 
-const EVIDENCE: &str = "the Restore object stays as evidence until finalize";
+/// The Restore object stays as evidence until finalize, but the staging namespace may not go before Velero has come to
+/// its first item: it makes the namespace when it is missing then, and only then.
+fn begun_or_ended(context: &Context<'_>) -> Undo {
+    let ours = Listing {
+        kind: Kind::Restore,
+        namespace: Some(context.place.velero_namespace.clone()),
+        labels: [(crate::plan::OPERATION.to_owned(), context.request.id.clone())].into(),
+    };
+    let not = |fields: Vec<Field>| Condition::NotAny { of: ours.clone(), fields };
+    let in_progress = || Field::equals("/status/phase", "InProgress");
+    const DONE: &str = "/status/progress/itemsRestored";
+    let back = Move::new(Action::Observe, 1800)
+        .until(not(vec![Field::missing("/status/phase")]))
+        .until(not(vec![Field::one_of("/status/phase", ["New", "Queued", "ReadyToStart"])]))
+        .until(not(vec![in_progress(), Field::missing(DONE)]))
+        .until(not(vec![in_progress(), Field::at_most(DONE, 0)]))
+        .detach_when_late();
+    Undo::by(back)
+}
 
 /// Secrets and ConfigMaps of a namespace that is gone, so that its engine can start in staging.
 fn configuration(context: &Context<'_>) -> Step {
@@ -347,7 +365,7 @@ fn configuration(context: &Context<'_>) -> Step {
     let spec = restore_spec(context, &["secrets", "configmaps"]);
     let forward = restoring(&object, restore_object(context, &name, &spec), 1800);
     let title = "restore the namespace's Secrets and ConfigMaps into staging";
-    step("stage/configuration", Phase::Stage, title, forward, Undo::nothing(EVIDENCE))
+    step("stage/configuration", Phase::Stage, title, forward, begun_or_ended(context))
 }
 
 fn restore(context: &Context<'_>, modifier: &Modifier) -> Step {
@@ -401,7 +419,7 @@ fn restore(context: &Context<'_>, modifier: &Modifier) -> Step {
         }
     }
     let title = format!("let Velero restore {} into {}", count(context.claims.len()), context.staging());
-    step("stage/restore", Phase::Stage, title, forward, Undo::nothing(EVIDENCE))
+    step("stage/restore", Phase::Stage, title, forward, begun_or_ended(context))
 }
 
 fn count(claims: usize) -> String {

@@ -1,0 +1,367 @@
+//! What a plan holds: its steps in order, and what the checker finds in one that was tampered with.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::needless_pass_by_value,
+    clippy::too_many_lines,
+    unreachable_pub,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod common;
+
+use common::{Bookstore, By};
+use dr_core::kind::Kind;
+use dr_run::action::{Action, Phase, StepName, Undo};
+use dr_run::check::{Fault, check};
+use dr_run::plan::{OPERATION, Plan};
+use dr_run::slot::Slot;
+use serde_json::json;
+
+fn outline(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for wave in &plan.waves {
+        let names: Vec<&str> = wave.steps.iter().map(|step| step.name.0.as_str()).collect();
+        lines.push(format!("{:?}: {}", wave.section, names.join(", ")));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
+    insta::assert_snapshot!(outline(&Bookstore::new(By::Files).plan()), @r"
+    Prepare: stage/namespace, stage/modifier
+    Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
+    Prepare: stage/restore
+    Prepare: stage/carrier/postgres-0/end
+    Prepare: verify/postgres-0/open
+    Prepare: verify/data-postgres-0/bound
+    Prepare: verify/data-postgres-0/volume
+    Prepare: verify/data-postgres-0/retain
+    Prepare: verify/data-postgres-0/read
+    Prepare: verify/data-postgres-0/live
+    Prepare: confirm
+    Switch: release/postgres-0/end
+    Switch: release/data-postgres-0/claim
+    Switch: release/data-postgres-0/reserve
+    Switch: protect/data-postgres-0/retain
+    Switch: quiesce/deployment/orders
+    Switch: quiesce/statefulset/postgres
+    Switch: swap/data-postgres-0/unused
+    Switch: swap/data-postgres-0/note
+    Switch: swap/data-postgres-0/delete-claim
+    Switch: swap/data-postgres-0/create-claim
+    Switch: back/statefulset/postgres
+    Switch: back/data-postgres-0/identity
+    Switch: back/deployment/orders
+    Keep: keep/namespace, keep/modifier
+    ");
+}
+
+#[test]
+fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
+    insta::assert_snapshot!(outline(&Bookstore::new(By::Snapshot).plan()), @r"
+    Prepare: stage/namespace, stage/modifier
+    Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
+    Prepare: stage/restore
+    Prepare: verify/postgres-0/open
+    Prepare: verify/data-postgres-0/bound
+    Prepare: verify/data-postgres-0/volume
+    Prepare: verify/data-postgres-0/snapshot
+    Prepare: verify/data-postgres-0/content
+    Prepare: verify/data-postgres-0/retain
+    Prepare: verify/data-postgres-0/read
+    Prepare: verify/data-postgres-0/live
+    Prepare: confirm
+    Switch: release/postgres-0/end
+    Switch: release/data-postgres-0/claim
+    Switch: release/data-postgres-0/reserve
+    Switch: protect/data-postgres-0/retain
+    Switch: quiesce/deployment/orders
+    Switch: quiesce/statefulset/postgres
+    Switch: swap/data-postgres-0/unused
+    Switch: swap/data-postgres-0/note
+    Switch: swap/data-postgres-0/delete-claim
+    Switch: swap/data-postgres-0/create-claim
+    Switch: back/statefulset/postgres
+    Switch: back/data-postgres-0/identity
+    Switch: back/deployment/orders
+    Keep: keep/namespace, keep/modifier
+    Keep: keep/data-postgres-0/content
+    ");
+}
+
+#[test]
+fn a_namespace_that_is_gone_gets_its_claims_before_its_workloads() {
+    let mut bookstore = Bookstore::new(By::Files);
+    bookstore.lose_namespace();
+    insta::assert_snapshot!(outline(&bookstore.plan()), @r"
+    Prepare: stage/namespace, stage/modifier
+    Prepare: stage/deny-all, stage/service-account
+    Prepare: stage/configuration
+    Prepare: stage/restore
+    Prepare: stage/carrier/postgres-0/end
+    Prepare: verify/postgres-0/open
+    Prepare: verify/data-postgres-0/bound
+    Prepare: verify/data-postgres-0/volume
+    Prepare: verify/data-postgres-0/retain
+    Prepare: verify/data-postgres-0/read
+    Prepare: confirm
+    Switch: release/postgres-0/end
+    Switch: release/data-postgres-0/claim
+    Switch: release/data-postgres-0/reserve
+    Switch: swap/namespace
+    Switch: swap/data-postgres-0/create-claim
+    Switch: back/objects
+    Switch: back/statefulset/postgres
+    Switch: back/data-postgres-0/identity
+    Keep: keep/namespace, keep/modifier
+    ");
+}
+
+#[test]
+fn a_claim_that_is_gone_has_nothing_to_protect_and_nothing_to_delete() {
+    let mut bookstore = Bookstore::new(By::Files);
+    bookstore.remove(Kind::PersistentVolumeClaim, "data-postgres-0");
+    bookstore.remove(Kind::PersistentVolume, "pv-old");
+    let outline = outline(&bookstore.plan());
+    assert!(!outline.contains("protect/") && !outline.contains("delete-claim"), "{outline}");
+    assert!(outline.contains("swap/data-postgres-0/create-claim"), "{outline}");
+}
+
+#[test]
+fn a_set_that_deletes_its_claims_when_scaled_down_is_told_to_keep_them_first() {
+    let mut bookstore = Bookstore::new(By::Files);
+    let policy = json!({ "whenScaled": "Delete", "whenDeleted": "Retain" });
+    bookstore.set(Kind::StatefulSet, "postgres", "/spec/persistentVolumeClaimRetentionPolicy", policy);
+    let plan = bookstore.plan();
+    let position =
+        |name: &str| plan.waves.iter().position(|wave| wave.steps.iter().any(|step| step.name.0 == name)).unwrap();
+    assert!(position("protect/postgres/claims") < position("quiesce/statefulset/postgres"));
+    assert!(position("back/statefulset/postgres") < position("back/postgres/claims"));
+}
+
+#[test]
+fn a_plan_survives_json_and_back() {
+    for by in [By::Files, By::Snapshot] {
+        let plan = Bookstore::new(by).plan();
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    }
+}
+
+#[test]
+fn the_same_facts_give_the_same_plan() {
+    assert_eq!(Bookstore::new(By::Files).plan(), Bookstore::new(By::Files).plan());
+}
+
+#[test]
+fn the_recreated_claim_is_the_live_one_down_to_labels_and_annotations() {
+    let mut bookstore = Bookstore::new(By::Files);
+    bookstore.set(
+        Kind::PersistentVolumeClaim,
+        "data-postgres-0",
+        "/metadata/annotations",
+        json!({
+        "pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes", "team": "shop" }),
+    );
+    let plan = bookstore.plan();
+    let step = plan.steps().find(|step| step.name.0 == "swap/data-postgres-0/note").unwrap();
+    let Undo::Move(undo) = &step.undo else { panic!() };
+    let Action::Create { template, .. } = &undo.action else { panic!() };
+    assert_eq!(
+        template.0,
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": { "name": "data-postgres-0", "namespace": "bookstore", "labels": { "app": "postgres" },
+                          "annotations": { "pv.kubernetes.io/bound-by-controller": "yes", "team": "shop" } },
+            "spec": { "accessModes": ["ReadWriteOnce"], "storageClassName": "csi", "volumeName": "pv-old", "volumeMode": "Filesystem",
+                      "resources": { "requests": { "storage": "1Gi" } } },
+        })
+    );
+}
+
+#[test]
+fn a_volume_that_was_grown_since_the_backup_is_staged_at_its_live_size() {
+    let mut bookstore = Bookstore::new(By::Files);
+    bookstore.set(Kind::PersistentVolumeClaim, "data-postgres-0", "/status/capacity", json!({ "storage": "5Gi" }));
+    assert_eq!(bookstore.plan().volumes[0].request, "5Gi");
+}
+
+#[test]
+fn the_staged_engine_gets_no_token_no_names_and_does_not_archive() {
+    let plan = Bookstore::new(By::Files).plan();
+    let step = plan.steps().find(|step| step.name.0 == "verify/postgres-0/open").unwrap();
+    let Action::Create { template, .. } = &step.forward.action else { panic!() };
+    let spec = &template.0["spec"];
+    assert_eq!(spec["automountServiceAccountToken"], false);
+    assert_eq!(spec["enableServiceLinks"], false);
+    assert_eq!((&spec["dnsPolicy"], &spec["dnsConfig"]["nameservers"]), (&json!("None"), &json!(["127.0.0.1"])));
+    let args = spec["containers"][0]["args"].to_string();
+    assert!(args.starts_with(r#"["postgres","-c","archive_mode=off""#), "{args}");
+    assert_eq!(
+        template.0["metadata"]["labels"],
+        json!({ OPERATION: "k7x2p", "velero.io/exclude-from-backup": "true" })
+    );
+    assert_eq!(spec["initContainers"][0]["name"], "dr-look");
+}
+
+#[test]
+fn the_staging_namespace_is_as_strict_as_the_source_and_no_more_like_it() {
+    let plan = Bookstore::new(By::Files).plan();
+    let Action::Create { template, .. } = &plan.steps().next().unwrap().forward.action else { panic!() };
+    assert_eq!(
+        template.0["metadata"]["labels"],
+        json!({ OPERATION: "k7x2p", "pod-security.kubernetes.io/enforce": "restricted" })
+    );
+}
+
+#[test]
+fn no_secret_value_can_be_in_a_plan_because_none_is_in_the_facts() {
+    let plan = Bookstore::new(By::Files).plan();
+    let copies: Vec<_> = plan.steps().filter(|step| matches!(step.forward.action, Action::Copy { .. })).collect();
+    assert_eq!(copies.len(), 1);
+    assert!(!serde_json::to_string(&copies).unwrap().contains("\"data\":"));
+}
+
+fn reasons(change: impl FnOnce(&mut Bookstore)) -> String {
+    let mut bookstore = Bookstore::new(By::Files);
+    change(&mut bookstore);
+    bookstore.compute().expect_err("nothing was refused").to_string()
+}
+
+#[test]
+fn what_would_go_wrong_later_is_refused_now() {
+    let claim = "data-postgres-0";
+    let cases: Vec<(Box<dyn FnOnce(&mut Bookstore)>, &str)> = vec![
+        (
+            Box::new(|b| {
+                b.set(Kind::PersistentVolumeClaim, claim, "/metadata/deletionTimestamp", json!("2026-01-02T11:00:00Z"))
+            }),
+            "claim data-postgres-0: it is being deleted, and its volume may go with it",
+        ),
+        (
+            Box::new(|b| b.set(Kind::PersistentVolumeClaim, claim, "/status/phase", json!("Lost"))),
+            "claim data-postgres-0: it is Lost, not bound to a volume",
+        ),
+        (
+            Box::new(|b| {
+                b.set(Kind::Namespace, "bookstore", "/metadata/deletionTimestamp", json!("2026-01-02T11:00:00Z"))
+            }),
+            "namespace bookstore: it is being deleted",
+        ),
+        (Box::new(|b| b.remove(Kind::StorageClass, "csi")), "its storage class csi does not exist in this cluster"),
+        (Box::new(|b| b.remove(Kind::Secret, "postgres")), "secret postgres: the pods that open the volume need it"),
+        (Box::new(|b| b.remove(Kind::DaemonSet, "node-agent")), "node-agent: it is not installed"),
+        (
+            Box::new(|b| b.set(Kind::Deployment, "velero", "/status/availableReplicas", json!(0))),
+            "velero: its server is not available",
+        ),
+        (
+            Box::new(|b| {
+                b.add(Kind::Restore, json!({ "metadata": { "name": "other", "namespace": "velero" }, "status": { "phase": "InProgress" } }))
+            }),
+            "restore other: it is InProgress, and Velero restores one after the other",
+        ),
+    ];
+    for (change, expected) in cases {
+        let reasons = reasons(change);
+        assert!(reasons.contains(expected), "wanted {expected:?} in {reasons}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_refused_where_velero_would_restore_an_empty_volume_from_it() {
+    let mut bookstore = Bookstore::new(By::Snapshot);
+    bookstore.set(Kind::Deployment, "velero", "/spec/template/spec/containers", json!([{ "args": ["server"] }]));
+    let refusal = bookstore.compute().unwrap_err().to_string();
+    assert!(refusal.contains("runs without --features=EnableCSI"), "{refusal}");
+}
+
+/// Each fault is found when its reason is put into an otherwise sound plan.
+#[test]
+fn the_checker_finds_what_was_tampered_with() {
+    let tampered = |change: &dyn Fn(&mut Plan)| {
+        let mut plan = Bookstore::new(By::Files).plan();
+        assert_eq!(check(&plan), []);
+        change(&mut plan);
+        check(&plan)
+    };
+    let at = |plan: &Plan, name: &str| {
+        plan.waves.iter().position(|wave| wave.steps.iter().any(|step| step.name.0 == name)).unwrap()
+    };
+
+    let faults = tampered(&|plan| plan.format = 99);
+    assert_eq!(faults, [Fault::NewerFormat { found: 99 }]);
+
+    let faults = tampered(&|plan| plan.waves.clear());
+    assert_eq!(faults, [Fault::Empty]);
+
+    let faults = tampered(&|plan| {
+        let protect = at(plan, "protect/data-postgres-0/retain");
+        plan.waves.remove(protect);
+    });
+    assert_eq!(faults, [Fault::DeletedUnprotected { step: StepName("swap/data-postgres-0/delete-claim".into()) }]);
+
+    let faults = tampered(&|plan| {
+        let delete = at(plan, "swap/data-postgres-0/delete-claim");
+        plan.waves[delete].steps[0].forward.expect.clear();
+    });
+    assert_eq!(faults, [Fault::DeletedUnprotected { step: StepName("swap/data-postgres-0/delete-claim".into()) }]);
+
+    let faults = tampered(&|plan| {
+        let bound = at(plan, "verify/data-postgres-0/bound");
+        plan.waves.remove(bound);
+    });
+    assert!(faults.contains(&Fault::Unbound {
+        step: StepName("verify/data-postgres-0/volume".into()),
+        slot: Slot::new("staged-volume/data-postgres-0"),
+    }));
+
+    let faults = tampered(&|plan| {
+        let confirm = at(plan, "confirm");
+        plan.waves.remove(confirm);
+    });
+    assert!(faults.iter().any(|fault| matches!(fault, Fault::TooEarly { .. })), "{faults:?}");
+
+    let faults = tampered(&|plan| {
+        let wave = at(plan, "quiesce/deployment/orders");
+        plan.waves[wave].steps[0].undo = Undo::nothing("forgotten");
+    });
+    assert_eq!(faults, [Fault::NoWayBack { step: StepName("quiesce/deployment/orders".into()) }]);
+
+    let faults = tampered(&|plan| {
+        let wave = at(plan, "quiesce/deployment/orders");
+        let mut twin = plan.waves[wave].steps[0].clone();
+        twin.name = StepName("quiesce/twin".into());
+        plan.waves[wave].steps.push(twin);
+    });
+    assert!(matches!(faults.as_slice(), [Fault::Collision { .. }]), "{faults:?}");
+
+    let faults = tampered(&|plan| {
+        let first = plan.waves[0].steps[0].clone();
+        plan.waves.last_mut().unwrap().steps.push(first);
+    });
+    assert!(faults.contains(&Fault::SameName { step: StepName("stage/namespace".into()) }), "{faults:?}");
+
+    let faults = tampered(&|plan| plan.waves.reverse());
+    assert!(faults.contains(&Fault::SectionsOutOfOrder));
+
+    let faults = tampered(&|plan| plan.waves[0].steps[0].forward.within = 0);
+    assert_eq!(faults, [Fault::NoDeadline { step: StepName("stage/namespace".into()) }]);
+}
+
+#[test]
+fn everything_the_application_could_notice_comes_after_the_confirmation() {
+    for by in [By::Files, By::Snapshot] {
+        let plan = Bookstore::new(by).plan();
+        let confirm = plan.steps().position(|step| step.phase == Phase::Confirm).unwrap();
+        for (index, step) in plan.steps().enumerate() {
+            let live = step.forward.changes().is_some_and(|spot| spot.namespace.as_deref() == Some("bookstore"));
+            assert!(!live || index > confirm, "{} is before the confirmation", step.name);
+        }
+    }
+}
