@@ -229,7 +229,7 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn compute(&self, facts: &Facts, chosen: &Chosen, selection: &Selection) -> Result<Plan, Failure> {
+    pub(crate) fn compute(facts: &Facts, chosen: &Chosen, selection: &Selection) -> Result<Plan, Failure> {
         let request = compute::Request {
             id: new_id(),
             objects_missing: selection.objects.is_some(),

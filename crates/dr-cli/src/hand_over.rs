@@ -61,10 +61,11 @@ fn command(word: &OsStr) -> Result<&'static str, Failure> {
 }
 
 fn help() -> String {
-    let commands: String = COMMANDS.iter().map(|(name, about)| format!("  {name:<9}{about}\n")).collect();
+    let commands: Vec<String> = COMMANDS.iter().map(|(name, about)| format!("  {name:<9}{about}")).collect();
+    let commands = commands.join("\n");
     format!(
         "Disaster recovery that brings the data back, proves it and can be undone, through the Velero in the \
-         cluster.\n\nUsage: kubectl dr <COMMAND> [OPTIONS]\n\nCommands:\n{commands}\nOptions:\n  -h, --help     \
+         cluster.\n\nUsage: kubectl dr <COMMAND> [OPTIONS]\n\nCommands:\n{commands}\n\nOptions:\n  -h, --help     \
          Print help\n  -V, --version  Print version\n\nkubectl dr <COMMAND> --help tells about a command."
     )
 }

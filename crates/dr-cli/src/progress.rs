@@ -92,7 +92,7 @@ impl Progress {
             told = format!("{title}: {} of {}", render::bytes(*done), render::bytes(*total));
         }
         if let Some(left) = left {
-            told.push_str(&format!(" (given up in {})", elapsed(*left)));
+            told = format!("{told} (given up in {})", elapsed(*left));
         }
         if let Some(bar) = &self.bar {
             bar.set_message(told);

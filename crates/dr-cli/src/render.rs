@@ -58,7 +58,12 @@ pub(crate) fn table(lines: &[String]) -> Result<String, Failure> {
 /// The same where a layout that fails is better shown unaligned than not at all.
 pub(crate) fn columns(lines: &[String], indent: &str) -> String {
     let text = table(lines).unwrap_or_else(|_| lines.join("\n"));
-    text.lines().map(|line| format!("{indent}{line}\n")).collect()
+    text.lines().fold(String::new(), |mut all, line| {
+        all.push_str(indent);
+        all.push_str(line);
+        all.push('\n');
+        all
+    })
 }
 
 #[cfg(test)]

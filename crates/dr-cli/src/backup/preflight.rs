@@ -116,10 +116,9 @@ fn volume(facts: &Facts, wish: Wish, claim: &Object) -> Result<Volume, Unread> {
         None => false,
     };
     let method = match wish {
-        Wish::FileSystem => Method::FileSystem,
         Wish::Csi => Method::CsiSnapshot,
         Wish::Best if snapshots => Method::CsiSnapshot,
-        Wish::Best => Method::FileSystem,
+        Wish::Best | Wish::FileSystem => Method::FileSystem,
     };
     let mounted = mounting(facts, claim.name())?;
     let reader = mounted.as_ref().and_then(|(pod, volume)| {

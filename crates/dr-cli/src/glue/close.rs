@@ -26,14 +26,14 @@ impl Session {
     }
 
     /// Closes the run. Sentences about what could not be done come back; they stop nothing.
-    pub(crate) async fn finalize(&self, story: &Story, closing: &finalize::Closing) -> Result<Vec<String>, Failure> {
+    pub(crate) async fn finalize(&self, story: &Story, todo: &finalize::Closing) -> Result<Vec<String>, Failure> {
         let id = &story.run.plan().id;
         let store = self.store();
         let doing = || format!("cannot close the restore {id}");
         let held = takeover::take(&store, id, &holder(), execute::now()).await;
         let mut held = held.map_err(|error| Failure::failed(doing(), error))?;
         let mut left = Vec::new();
-        for step in &closing.steps {
+        for step in &todo.steps {
             if let Err(because) = self.step(step, held.run.bindings()).await {
                 left.push(format!("{}: {because}", step.title));
             }

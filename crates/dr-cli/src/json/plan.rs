@@ -68,8 +68,8 @@ mod tests {
     fn refused(text: &str) -> String {
         colored::control::set_override(false);
         let failure = read("plan.json", text).unwrap_err();
-        let causes: String = failure.causes().iter().map(|cause| format!(" / {cause}")).collect();
-        format!("{}: {}{causes}", failure.exit.code(), failure.error)
+        let told: Vec<String> = std::iter::once(failure.error.to_string()).chain(failure.causes()).collect();
+        format!("{}: {}", failure.exit.code(), told.join(" / "))
     }
 
     #[test]

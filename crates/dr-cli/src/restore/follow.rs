@@ -125,8 +125,8 @@ pub(crate) async fn may_turn(session: &Session, story: &Story, to: Direction) ->
         return Err(refused("it is undone already".to_owned()));
     }
     let records = session.records(Some(&plan.place.namespace)).await?;
-    let newer = records.iter().filter(|record| record.made > plan.made && record.id != plan.id);
-    if let Some(newer) = newer.filter(|record| record.stands()).last() {
+    let mut newer = records.iter().filter(|record| record.made > plan.made && record.id != plan.id);
+    if let Some(newer) = newer.rfind(|record| record.stands()) {
         let hint = if newer.closed {
             "the newer one is closed; restore from a backup instead".to_owned()
         } else {

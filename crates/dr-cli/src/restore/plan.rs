@@ -50,7 +50,7 @@ pub(crate) async fn make(session: &Session, namespace: &str, selection: &Selecti
             Choice::Take(chosen) => break *chosen,
         }
     };
-    let mut plan = session.compute(&facts, &chosen, selection)?;
+    let mut plan = Session::compute(&facts, &chosen, selection)?;
     plan.warnings
         .extend(config.rpo(namespace).and_then(|rpo| too_old(plan.expectation.data_loss_seconds, rpo.as_secs())));
     Ok(plan)
