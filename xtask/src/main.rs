@@ -4,10 +4,12 @@
 
 mod cache;
 mod cmd;
+mod dist;
 mod node;
 mod packages;
 mod servers;
 mod steps;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +42,10 @@ enum Task {
     Shell(RestArgs),
     /// Bring a node up and down and compare the machine before and after
     Selfcheck(SelfcheckArgs),
+    /// Build the archive of the four executables and the manifest by which krew installs it
+    Dist(DistArgs),
+    /// Run every test there is, those on a real node included
+    Test(TestArgs),
     /// The first process of a node
     #[command(hide = true)]
     NodeInit { dir: PathBuf },
@@ -101,6 +107,23 @@ struct SelfcheckArgs {
     plane: bool,
 }
 
+#[derive(Args)]
+struct DistArgs {
+    /// Where the archive will be downloaded from, without its name
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+}
+
+#[derive(Args)]
+struct TestArgs {
+    /// Leave out the tests that need a node: for machines that are not Linux or where you are not root
+    #[arg(long)]
+    no_live: bool,
+    /// Also what takes hours
+    #[arg(long)]
+    long: bool,
+}
+
 fn main() -> ExitCode {
     match run(Cli::parse().task) {
         Ok(code) => code,
@@ -130,6 +153,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Kubectl(args) => return node::status::kubectl(&args.name, &args.args),
         Task::Shell(args) => return node::status::shell(&args.name, &args.args),
         Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
+        Task::Dist(args) => {
+            dist::dist(args.base_url.as_deref())?;
+        }
+        Task::Test(args) => return test::test(&test::Options { live: !args.no_live, long: args.long }),
         Task::NodeInit { dir } => node::init::init(&dir)?,
     }
     Ok(ExitCode::SUCCESS)

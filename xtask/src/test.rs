@@ -1,0 +1,236 @@
+//! `cargo xtask test`: every test there is, from formatting to restores on a real node, and one line that sums them up.
+//!
+//! A test that cannot run everywhere is `#[ignore]`d with its reason. One whose reason begins with `long` runs with
+//! `--long`, any other once the node is up; what did not run at all is counted as skipped, never as passed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, id};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::cache::{self, Cache};
+use crate::node;
+use crate::servers::Servers;
+use crate::{dist, packages};
+
+mod cargo;
+mod tally;
+
+use cargo::{Cargo, Ended};
+use tally::Tally;
+
+pub(crate) struct Options {
+    /// Also the tests that need a node.
+    pub(crate) live: bool,
+    /// Also what takes hours.
+    pub(crate) long: bool,
+}
+
+/// The packages whose ignored tests need what only this command brings.
+const WITH_IGNORED: [&str; 8] =
+    ["dr-cli", "dr-cluster", "dr-core", "dr-csi", "dr-house", "dr-run", "dr-world", "kubectl-dr"];
+const LIVE: &str = "dr-live";
+
+pub(crate) fn test(options: &Options) -> Result<ExitCode> {
+    if options.live {
+        // Said now, not after half an hour of other tests.
+        packages::require_linux_root()?;
+        packages::require_packages()?;
+    }
+    let root = cache::checkout()?;
+    let mut tests = Tests { root: &root, tally: Tally::default(), long: options.long, ignored: Vec::new() };
+    tests.everywhere();
+    if options.live {
+        tests.live();
+    } else {
+        tests.tally.skip("the tests on a real node", "--no-live");
+    }
+    for (name, reason) in std::mem::take(&mut tests.ignored) {
+        tests.tally.skip(&name, &reason);
+    }
+    Ok(tests.tally.conclude())
+}
+
+struct Tests<'a> {
+    root: &'a Path,
+    tally: Tally,
+    long: bool,
+    /// Tests seen as ignored that have not run since, each with its reason.
+    ignored: Vec<(String, String)>,
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+impl Tests<'_> {
+    /// One command that is right or wrong as a whole.
+    fn check(&mut self, name: &str, limit: Duration, command: &mut Command) -> bool {
+        self.ran(name, |root, _| Cargo::run(command.current_dir(root), limit).map(|ended| ended.success))
+    }
+
+    fn ran(&mut self, name: &str, work: impl FnOnce(&Path, &mut Tally) -> Result<bool>) -> bool {
+        println!("\n== {name}");
+        let began = Instant::now();
+        let good = match work(self.root, &mut self.tally) {
+            Ok(good) => good,
+            Err(error) => {
+                println!("error: {error:#}");
+                false
+            }
+        };
+        self.tally.check(name, good, began.elapsed());
+        good
+    }
+
+    /// Runs tests and counts each of them.
+    fn cargo_test(&mut self, name: &str, limit: Duration, cargo: &Cargo) -> Vec<(String, String)> {
+        println!("\n== {name}");
+        let began = Instant::now();
+        match Cargo::run(&mut cargo.command(self.root), limit) {
+            Ok(Ended { success, passed, failed, ignored }) => {
+                self.tally.tests(name, passed, failed, success, began.elapsed());
+                ignored
+            }
+            Err(error) => {
+                println!("error: {error:#}");
+                self.tally.check(name, false, began.elapsed());
+                Vec::new()
+            }
+        }
+    }
+
+    fn everywhere(&mut self) {
+        self.check("rustfmt", minutes(2), Cargo::tool().args(["fmt", "--all", "--check"]));
+        let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        self.check("clippy", minutes(25), Cargo::tool().args(clippy));
+        let workspace = Cargo::test().args(["--workspace", "--exclude", LIVE]);
+        self.ignored =
+            self.cargo_test("tests without a node, and the examples in documentation", minutes(35), &workspace);
+        if self.long {
+            let long = self.take_ignored(|reason| reason.starts_with("long"));
+            self.run_ignored("tests that take long", minutes(180), &long, &[]);
+        }
+        self.oldest_rust();
+        self.cargo_deny();
+    }
+
+    fn oldest_rust(&mut self) {
+        let oldest = env!("CARGO_PKG_RUST_VERSION");
+        let installed = crate::cmd::run("rustup", &["toolchain", "list"]).unwrap_or_default();
+        if !installed
+            .lines()
+            .any(|line| line.starts_with(&format!("{oldest}.")) || line.starts_with(&format!("{oldest}-")))
+        {
+            let reason = format!("the toolchain is not installed (rustup toolchain install {oldest})");
+            self.tally.skip(&format!("Rust {oldest} still builds it"), &reason);
+            return;
+        }
+        let mut command = Command::new("rustup");
+        command.args(["run", oldest, "cargo", "check", "--locked", "--workspace", "--all-targets"]).env_remove("CARGO");
+        self.check(&format!("Rust {oldest} still builds it"), minutes(25), &mut command);
+    }
+
+    /// Licences, sources and duplicates are held by tests of their own; this adds what only cargo-deny knows.
+    fn cargo_deny(&mut self) {
+        if packages::find("cargo-deny").is_none() {
+            let reason = "it is not installed (cargo install cargo-deny --locked); licences, sources and duplicate \
+                          versions were held against deny.toml by dr-house";
+            self.tally.skip("cargo-deny", reason);
+            return;
+        }
+        self.check("cargo-deny", minutes(5), Cargo::tool().args(["deny", "check", "bans", "licenses", "sources"]));
+        if self.long {
+            self.check("cargo-deny, advisories", minutes(10), Cargo::tool().args(["deny", "check", "advisories"]));
+        } else {
+            self.tally.skip("cargo-deny, advisories", "its database comes from the network; --long asks for it");
+        }
+    }
+
+    fn take_ignored(&mut self, taken: impl Fn(&str) -> bool) -> Vec<String> {
+        let (now, later) = std::mem::take(&mut self.ignored).into_iter().partition(|(_, reason)| taken(reason));
+        self.ignored = later;
+        let now: Vec<(String, String)> = now;
+        now.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn run_ignored(&mut self, name: &str, limit: Duration, tests: &[String], env: &[(&str, PathBuf)]) {
+        if tests.is_empty() {
+            return;
+        }
+        let packages = WITH_IGNORED.iter().flat_map(|package| ["--package", package]);
+        let cargo = Cargo::test().args(packages).envs(env).behind(["--ignored", "--exact"]).behind(tests);
+        self.cargo_test(name, limit, &cargo);
+    }
+
+    fn live(&mut self) {
+        let good = self.ran("the servers of a node", |_, _| Servers::build(&Cache::open()?, None).map(|_| true));
+        if !good {
+            self.tally.skip("the tests on a real node", "its servers could not be built");
+            return;
+        }
+        self.ran("a node leaves the machine as it was", |_, _| node::selfcheck::selfcheck(false).map(|()| true));
+        let dist = self.packed();
+        let name = format!("ci-{}", id());
+        println!("\nthe node is `{name}`; if this is interrupted: cargo xtask down --name {name}");
+        let options = node::up::Options { name: name.clone(), plane: false, velero: None, servers: None };
+        if self.ran("a node comes up", |_, _| node::up::up(&options).map(|()| true)) {
+            self.on_the_node(&name, dist.as_ref());
+        } else {
+            self.tally.skip("the tests on a real node", "the node did not come up");
+        }
+        self.ran("the node goes down", |_, _| node::down::down(&name).map(|()| true));
+    }
+
+    fn packed(&mut self) -> Option<dist::Dist> {
+        let mut made = None;
+        self.ran("the archive for krew, each executable within its size", |_, _| {
+            made = Some(dist::dist(None)?);
+            Ok(true)
+        });
+        made
+    }
+
+    fn on_the_node(&mut self, name: &str, dist: Option<&dist::Dist>) {
+        let mut env = match environment(self.root, name) {
+            Ok(env) => env,
+            Err(error) => {
+                println!("error: {error:#}");
+                self.tally.check("the environment of the live tests", false, Duration::ZERO);
+                return;
+            }
+        };
+        self.check("the four executables", minutes(15), Cargo::tool().args(["build", "--locked", "--bins"]));
+        if let Some(dist) = dist {
+            env.push(("DR_ARCHIVE", dist.archive.clone()));
+            env.push(("DR_MANIFEST", dist.manifest.clone()));
+        }
+        let waiting = self.take_ignored(|reason| !reason.starts_with("long"));
+        self.run_ignored("tests that need the node's servers", minutes(20), &waiting, &env);
+        let mut cargo = Cargo::test().args(["--package", LIVE]).envs(&env);
+        let limit = if self.long {
+            cargo = cargo.envs(&[("DR_LONG", "1".into())]).behind(["--include-ignored"]);
+            minutes(240)
+        } else {
+            minutes(40)
+        };
+        let ignored = self.cargo_test("restores on the node", limit, &cargo);
+        self.ignored.extend(ignored);
+    }
+}
+
+/// Where the node is and what belongs to it.
+fn environment(root: &Path, name: &str) -> Result<Vec<(&'static str, PathBuf)>> {
+    let cache = Cache::open()?;
+    let servers = Servers::build(&cache, None)?;
+    let node = cache.nodes().join(name);
+    Ok(vec![
+        ("KUBECONFIG_DR_NODE", node.join("kubeconfig")),
+        ("DR_NODE", PathBuf::from(name)),
+        ("DR_NODE_DIR", node),
+        ("DR_KUBECTL", servers.file("kubectl")?.to_path_buf()),
+        ("DR_KREW", servers.file("krew")?.to_path_buf()),
+        ("DR_BIN", dist::target(root)?.join("debug")),
+    ])
+}
