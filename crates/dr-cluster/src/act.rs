@@ -44,11 +44,11 @@ pub async fn act(connection: &Connection, request: &Request) -> Answer {
     };
     match result {
         Ok(_) => Answer::Applied,
-        Err(error) => judge(request, error),
+        Err(error) => judge(request, &error),
     }
 }
 
-fn judge(request: &Request, error: ApiError) -> Answer {
+fn judge(request: &Request, error: &ApiError) -> Answer {
     let told = match request {
         // A validation message may quote what was sent.
         Request::Copy { to, .. } if to.kind == Kind::Secret && error.kind == ApiErrorKind::Invalid => {

@@ -186,13 +186,13 @@ fn selections<'a>(namespace: &'a str, velero: &'a str) -> Vec<Selection<'a>> {
     }
     selections.push(select(Kind::ConfigMap, Some(namespace), FINGERPRINT));
     selections.extend(EVERYWHERE.iter().map(|kind| select(*kind, None, "")));
-    if velero != namespace {
+    if velero == namespace {
+        let more = OF_VELERO.iter().filter(|kind| !OF_NAMESPACE.contains(kind));
+        selections.extend(more.map(|kind| select(*kind, Some(velero), "")));
+    } else {
         selections.extend(OF_VELERO.iter().map(|kind| select(*kind, Some(velero), "")));
         selections.push(select(Kind::ConfigMap, Some(velero), FINGERPRINT));
         selections.push(select(Kind::ConfigMap, Some(velero), &format!("{OPERATION},!{FINGERPRINT}")));
-    } else {
-        let more = OF_VELERO.iter().filter(|kind| !OF_NAMESPACE.contains(kind));
-        selections.extend(more.map(|kind| select(*kind, Some(velero), "")));
     }
     selections
 }

@@ -75,7 +75,9 @@ impl Documents {
         match self.json("BackupVolumeInfos", Kind::Backup, backup, request_name).await? {
             Value::Array(infos) => Ok(infos),
             Value::Null => Ok(Vec::new()),
-            _ => Err(FetchError::Damaged("it is no list".to_owned())),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                Err(FetchError::Damaged("it is no list".to_owned()))
+            }
         }
     }
 

@@ -247,12 +247,12 @@ impl<E: Examiner> Executor<'_, E> {
     ) -> Result<(), Stopped> {
         let names: Vec<StepName> = steps.iter().map(|step| step.name.clone()).collect();
         for name in &names {
-            stop::at(Point::BeforeIntent, &name.0).await;
+            stop::at(Point::BeforeIntent, &name.0);
         }
         self.write(held, vec![Event::Intent { steps: names.clone(), direction }]).await?;
         watcher.notice(Notice::Began { direction, steps: names.clone() });
         for name in &names {
-            stop::at(Point::AfterIntent, &name.0).await;
+            stop::at(Point::AfterIntent, &name.0);
         }
         let (notices, mut told) = mpsc::unbounded_channel();
         let id = held.run.plan().id.clone();
@@ -286,7 +286,7 @@ impl<E: Examiner> Executor<'_, E> {
                 arrived = ends.next() => arrived,
             };
             let Some(arrived) = arrived else { break };
-            let (events, stop) = self.events(&held.run, watcher, direction, arrived).await;
+            let (events, stop) = events(&held.run, watcher, direction, arrived);
             // What ended well before the process must let go is written down all the same.
             let notices = events.iter().filter_map(notice_of).collect::<Vec<_>>();
             if !events.is_empty() {
@@ -302,44 +302,44 @@ impl<E: Examiner> Executor<'_, E> {
         }
         stopped.map_or(Ok(()), Err)
     }
+}
 
-    async fn events<W: Watcher>(
-        &self,
-        run: &Run,
-        watcher: &mut W,
-        direction: Direction,
-        ends: Vec<(&Step, End)>,
-    ) -> (Vec<Event>, Option<Stopped>) {
-        let mut events = Vec::new();
-        let mut stopped = None;
-        for (step, end) in ends {
-            let name = step.name.clone();
-            match end {
-                End::Done(bound) => {
-                    stop::at(Point::BeforeDone, &name.0).await;
-                    events.push(Event::Done { step: name, direction, bound });
-                }
-                End::Failed(because) => events.push(Event::Failed { step: name, direction, because }),
-                End::Ask => match watcher.ask(run, step) {
-                    Consent::Yes { how } => {
-                        events.push(Event::Confirmed { step: name.clone(), how });
-                        events.push(Event::Done { step: name, direction, bound: Bindings::new() });
-                    }
-                    Consent::No { because } => {
-                        events.push(Event::Failed { step: name, direction, because: format!("declined: {because}") });
-                    }
-                },
-                End::Late { waiting_for } => {
-                    stopped = stopped.or(Some(Stopped::Ended(Ended::Late { step: name, waiting_for })));
-                }
-                End::Detached { because } => {
-                    stopped = stopped.or(Some(Stopped::Ended(Ended::Detached { because })));
-                }
-                End::Lost(error) => stopped = Some(error.into()),
+/// What is written down of steps that ended, and whether the loop must stop.
+fn events<W: Watcher>(
+    run: &Run,
+    watcher: &mut W,
+    direction: Direction,
+    ends: Vec<(&Step, End)>,
+) -> (Vec<Event>, Option<Stopped>) {
+    let mut events = Vec::new();
+    let mut stopped = None;
+    for (step, end) in ends {
+        let name = step.name.clone();
+        match end {
+            End::Done(bound) => {
+                stop::at(Point::BeforeDone, &name.0);
+                events.push(Event::Done { step: name, direction, bound });
             }
+            End::Failed(because) => events.push(Event::Failed { step: name, direction, because }),
+            End::Ask => match watcher.ask(run, step) {
+                Consent::Yes { how } => {
+                    events.push(Event::Confirmed { step: name.clone(), how });
+                    events.push(Event::Done { step: name, direction, bound: Bindings::new() });
+                }
+                Consent::No { because } => {
+                    events.push(Event::Failed { step: name, direction, because: format!("declined: {because}") });
+                }
+            },
+            End::Late { waiting_for } => {
+                stopped = stopped.or(Some(Stopped::Ended(Ended::Late { step: name, waiting_for })));
+            }
+            End::Detached { because } => {
+                stopped = stopped.or(Some(Stopped::Ended(Ended::Detached { because })));
+            }
+            End::Lost(error) => stopped = Some(error.into()),
         }
-        (events, stopped)
     }
+    (events, stopped)
 }
 
 fn notice_of(event: &Event) -> Option<Notice> {

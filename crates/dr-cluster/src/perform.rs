@@ -108,7 +108,7 @@ impl<E: Examiner> Performer<'_, E> {
                         return End::Lost(lost);
                     }
                     let answer = act(self.store.connection(), &request).await;
-                    stop::at(Point::AfterAct, &step.name.0).await;
+                    stop::at(Point::AfterAct, &step.name.0);
                     match answer {
                         Answer::Applied => {
                             pause = Pause(FIRST_PAUSE);

@@ -9,12 +9,12 @@ pub(crate) enum Point {
 }
 
 #[cfg(not(feature = "stop-points"))]
-pub(crate) async fn at(_point: Point, _step: &str) {}
+pub(crate) fn at(_point: Point, _step: &str) {}
 
 /// Kills the process, or lets it sleep, when `KUBECTL_DR_STOP` names a part of the step's name and this point:
 /// `swap/data:after-intent` or `swap/data:after-act:sleep=30`.
 #[cfg(feature = "stop-points")]
-pub(crate) async fn at(point: Point, step: &str) {
+pub(crate) fn at(point: Point, step: &str) {
     let Ok(wanted) = std::env::var("KUBECTL_DR_STOP") else { return };
     let mut parts = wanted.split(':');
     let (Some(name), Some(when)) = (parts.next(), parts.next()) else { return };
@@ -27,13 +27,13 @@ pub(crate) async fn at(point: Point, step: &str) {
     if when != here || !step.contains(name) {
         return;
     }
-    match parts.next().and_then(|sleep| sleep.strip_prefix("sleep=")?.parse().ok()) {
+    if let Some(seconds) = parts.next().and_then(|sleep| sleep.strip_prefix("sleep=")?.parse().ok()) {
         // Blocks on purpose: a laptop that sleeps runs none of its tasks.
-        Some(seconds) => sleep_once(std::time::Duration::from_secs(seconds)),
-        None => {
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-            std::process::abort();
-        }
+        sleep_once(std::time::Duration::from_secs(seconds));
+        return;
+    }
+    if rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).is_err() {
+        std::process::abort();
     }
 }
 

@@ -1,5 +1,11 @@
 //! Against a real cluster with Velero and at least one backup: `KUBECONFIG=… cargo test -p dr-cluster -- --ignored`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that finds no cluster has nothing to say but that"
+)]
+
 use std::time::Duration;
 
 use dr_cluster::connect::{ConnectFlags, Connection};

@@ -89,10 +89,10 @@ impl JournalStore {
 
     /// Every run there is a record of, oldest first; of one namespace when it is named.
     pub async fn list(&self, namespace: Option<&str>) -> Result<Vec<Record>, StoreError> {
-        let mut labels = format!("{PART}=record");
-        if let Some(namespace) = namespace {
-            labels.push_str(&format!(",{NAMESPACE}={namespace}"));
-        }
+        let labels = match namespace {
+            Some(namespace) => format!("{PART}=record,{NAMESPACE}={namespace}"),
+            None => format!("{PART}=record"),
+        };
         let mut records = self.select(&labels).await?.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         records.sort_by(|a, b| a.made.cmp(&b.made).then_with(|| a.id.cmp(&b.id)));
         Ok(records)
