@@ -410,12 +410,29 @@ impl Run {
 
     /// A new holder tries again what has failed in a way that ended the walk.
     fn retry_failed(&mut self) {
+        self.look_again_behind();
         let keep: Vec<StepName> = self.of(Section::Keep).map(|step| step.name.clone()).collect();
         for (name, state) in &mut self.states {
             if let StepState::Failed { direction, .. } = state
                 && (*direction == Direction::Back || keep.contains(name))
             {
                 *state = StepState::Started(*direction);
+            }
+        }
+    }
+
+    /// What stands in the way of an undo may be what an earlier process made after the steps behind were taken back: a
+    /// request that was on its way for long. So the steps behind a stuck one are looked at and taken back once more.
+    fn look_again_behind(&mut self) {
+        let stuck =
+            |step: &Step| matches!(self.state(&step.name), StepState::Failed { direction: Direction::Back, .. });
+        let Some(at) = self.plan.waves.iter().position(|wave| wave.steps.iter().any(stuck)) else { return };
+        let Some(section) = self.plan.waves.get(at).map(|wave| wave.section) else { return };
+        let behind = self.plan.waves.iter().skip(at + 1).filter(|wave| wave.section == section);
+        for step in behind.flat_map(|wave| &wave.steps) {
+            if self.states.get(&step.name) == Some(&StepState::Pending) {
+                self.states.insert(step.name.clone(), StepState::Started(Direction::Forward));
+                self.settled.remove(&step.name);
             }
         }
     }
