@@ -111,3 +111,83 @@ async fn copy(connection: &Connection, from: &Key, to: &Key, labels: &Value) -> 
     }
     create(connection, to, &copied).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, Fault};
+
+    const CLAIM: &str = "/api/v1/namespaces/shop/persistentvolumeclaims/data";
+
+    fn claim() -> Key {
+        Key::namespaced(Kind::PersistentVolumeClaim, "shop", "data")
+    }
+
+    fn delete(uid: &str, resource_version: &str) -> Request {
+        Request::Delete {
+            key: claim(),
+            uid: uid.to_owned(),
+            resource_version: resource_version.to_owned(),
+            grace_seconds: Some(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_object_that_was_observed_is_deleted() {
+        let fake = Fake::default();
+        fake.put(CLAIM, json!({ "metadata": { "name": "data", "uid": "a" } }));
+        let connection = fake.connection();
+        assert!(matches!(act(&connection, &delete("b", "1")).await, Answer::Conflict(_)));
+        assert!(matches!(act(&connection, &delete("a", "0")).await, Answer::Conflict(_)));
+        assert!(fake.get(CLAIM).is_some());
+        assert_eq!(act(&connection, &delete("a", "1")).await, Answer::Applied);
+        assert!(matches!(act(&connection, &delete("a", "1")).await, Answer::Conflict(_)), "gone already");
+    }
+
+    #[tokio::test]
+    async fn a_patch_made_for_another_object_of_the_name_is_a_conflict() {
+        let fake = Fake::default();
+        fake.put(CLAIM, json!({ "metadata": { "name": "data", "uid": "new" } }));
+        let patch = json!({ "metadata": { "uid": "old", "labels": { "a": "b" } } });
+        let request = Request::Patch { key: claim(), patch };
+        assert!(matches!(act(&fake.connection(), &request).await, Answer::Conflict(_)));
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_unknown_and_a_refusal_is_final() {
+        let fake = Fake::default();
+        let request = Request::Create { key: claim(), object: json!({}) };
+        let connection = fake.connection();
+        for fault in [Fault::LostBefore, Fault::LostAfter, Fault::Status(429), Fault::Status(500)] {
+            fake.fault(fault);
+            assert!(matches!(act(&connection, &request).await, Answer::Unknown(_)), "{fault:?}");
+        }
+        assert!(matches!(act(&connection, &request).await, Answer::Conflict(_)), "the lost answer had its effect");
+        for code in [400, 403, 422] {
+            fake.fault(Fault::Status(code));
+            assert!(matches!(act(&connection, &request).await, Answer::Rejected(_)), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copied_secret_keeps_its_content_and_nothing_of_its_place() {
+        let fake = Fake::default();
+        let source = json!({
+            "metadata": { "name": "login", "namespace": "shop", "uid": "a", "annotations": { "old": "yes" } },
+            "type": "Opaque",
+            "data": { "password": "c2VjcmV0" },
+        });
+        fake.put("/api/v1/namespaces/shop/secrets/login", source);
+        let request = Request::Copy {
+            from: Key::namespaced(Kind::Secret, "shop", "login"),
+            to: Key::namespaced(Kind::Secret, "shop-dr-1", "login"),
+            labels: json!({ "ours": "1" }),
+        };
+        assert_eq!(act(&fake.connection(), &request).await, Answer::Applied);
+        let copied = fake.get("/api/v1/namespaces/shop-dr-1/secrets/login").unwrap();
+        assert_eq!((&copied["type"], &copied["data"]["password"]), (&json!("Opaque"), &json!("c2VjcmV0")));
+        assert_eq!(copied["metadata"]["namespace"], "shop-dr-1");
+        assert_eq!(copied["metadata"]["labels"], json!({ "ours": "1" }));
+        assert!(copied["metadata"]["annotations"].is_null());
+    }
+}

@@ -85,12 +85,18 @@ fn from_status(status: &kube::core::Status) -> ApiError {
         (409, _) => ApiErrorKind::Conflict,
         (401 | 403, _) => ApiErrorKind::Forbidden,
         (400 | 422, _) => ApiErrorKind::Invalid,
+        // An answer that is JSON and no Status: something between us and the API server spoke.
+        (0, _) => ApiErrorKind::Unreachable,
         (408 | 504, _) | (_, "ServerTimeout" | "Timeout") => ApiErrorKind::Timeout,
         _ => ApiErrorKind::Other,
     };
     let text = if status.message.is_empty() { &status.reason } else { &status.message };
-    let message = if text.is_empty() { format!("HTTP {}", status.code) } else { text.clone() };
-    ApiError { kind, code: Some(status.code), message }
+    let message = match (text.is_empty(), status.code) {
+        (false, _) => text.clone(),
+        (true, 0) => "the answer is not the API server's".to_owned(),
+        (true, code) => format!("HTTP {code}"),
+    };
+    ApiError { kind, code: (status.code != 0).then_some(status.code), message }
 }
 
 /// Every cause once: kube's errors repeat their source in their own text.
@@ -155,6 +161,11 @@ mod tests {
         for code in [400, 401, 403, 404, 409, 422] {
             assert!(!status(code, "").is_passing(), "{code}");
         }
+    }
+
+    #[test]
+    fn an_answer_of_something_in_between_leaves_the_effect_unknown() {
+        assert!(ApiError::from(kube::Error::Api(Box::default())).is_unknown());
     }
 
     #[test]

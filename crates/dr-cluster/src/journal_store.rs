@@ -6,6 +6,8 @@
 
 mod pieces;
 mod record;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::time::Duration;
 

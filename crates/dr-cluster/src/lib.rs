@@ -10,6 +10,8 @@ pub mod documents;
 pub mod events;
 pub mod exec;
 pub mod execute;
+#[cfg(test)]
+mod fake;
 pub mod forward;
 pub mod journal_store;
 pub mod lease;
