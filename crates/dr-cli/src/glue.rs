@@ -360,7 +360,7 @@ impl Session {
     }
 
     /// What is left of a run that was closed.
-    async fn report(&self, id: &str) -> Option<Value> {
+    pub(crate) async fn report(&self, id: &str) -> Option<Value> {
         self.store().record(id).await.ok()??.report
     }
 

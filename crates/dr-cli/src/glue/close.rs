@@ -28,9 +28,9 @@ impl Session {
     /// Closes the run. Sentences about what could not be done come back; they stop nothing.
     pub(crate) async fn finalize(&self, story: &Story, todo: &finalize::Closing) -> Result<Vec<String>, Failure> {
         let id = &story.run.plan().id;
-        let store = self.store();
+        let journal = self.store();
         let doing = || format!("cannot close the restore {id}");
-        let held = takeover::take(&store, id, &holder(), execute::now()).await;
+        let held = takeover::take(&journal, id, &holder(), execute::now()).await;
         let mut held = held.map_err(|error| Failure::failed(doing(), error))?;
         let mut left = Vec::new();
         for step in &todo.steps {
@@ -38,12 +38,12 @@ impl Session {
                 left.push(format!("{}: {because}", step.title));
             }
         }
-        let ended = self.executor(&store).append(&mut held, vec![Event::Finalized]).await;
+        let ended = self.executor(&journal).append(&mut held, vec![Event::Finalized]).await;
         ended.map_err(|error| Failure::failed(doing(), error))?;
-        let (plan, entries, _) = store.load(id).await.map_err(stored)?;
+        let (plan, entries, _) = journal.load(id).await.map_err(stored)?;
         let run = dr_run::run::Run::replay(plan, &entries).map_err(|error| Failure::failed(doing(), error))?;
         self.write_down(&Story { run, entries }).await?;
-        store.delete_pieces(id).await.map_err(stored)?;
+        journal.delete_pieces(id).await.map_err(stored)?;
         Ok(left)
     }
 

@@ -1,25 +1,17 @@
 //! Carries a run on: Lease, journal, the executor, and what is written down at the end.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dr_cluster::act;
 use dr_cluster::connect::Connection;
 use dr_cluster::events::{self, News, Severity};
 use dr_cluster::exec::InPod;
-use dr_cluster::execute::{self, Consent, Ended, Executor, Held, Notice, Watcher};
+use dr_cluster::execute::{self, Ended, Executor, Held, Watcher};
 use dr_cluster::journal_store::JournalStore;
 use dr_cluster::lease::{Lease, LeaseError};
 use dr_cluster::takeover;
-use dr_core::kind::Kind;
-use dr_core::object::Key;
-use dr_run::action::{Step, StepName};
-use dr_run::decide::Request;
-use dr_run::journal::{Direction, Entry, Event, Turn};
-use dr_run::plan::{Plan, Section};
-use dr_run::run::Run;
+use dr_run::journal::{Direction, Event, Turn};
+use dr_run::plan::Plan;
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::{Session, holder, outcome_name, stored};
 use crate::exit::Exit;
@@ -99,14 +91,14 @@ impl Session {
     ) -> Result<Ended, Failure> {
         let store = self.store();
         let id = start.plan().id.clone();
-        let (began, turn) = match start {
+        let turn = match start {
             Start::New(plan) => {
                 store.create(&plan).await.map_err(stored)?;
-                (None, None)
+                None
             }
-            Start::Again { story, turn } => {
+            Start::Again { turn, .. } => {
                 store.set_record(&id, None, None).await.map_err(stored)?;
-                (switch_began(story.run.plan(), &story.entries), turn)
+                turn
             }
         };
         let held = takeover::take(&store, &id, by, execute::now()).await;
@@ -127,8 +119,7 @@ impl Session {
             self.interrupt.after(timeout);
         }
         self.tell(held.run.plan(), Severity::Normal, "RestoreBegan", &began_message(&held, by)).await;
-        let mut marking = Marking::new(watcher, self, held.run.plan(), began);
-        let ended = executor.execute(&mut held, &mut marking).await;
+        let ended = executor.execute(&mut held, watcher).await;
         let ended = ended.map_err(|error| {
             Failure::failed(format!("the restore {id} cannot go on"), error)
                 .hint(format!("kubectl dr restore status {id}"))
@@ -152,10 +143,6 @@ impl Session {
         let report = serde_json::to_value(RunStatusV1::from(story));
         let report = report.map_err(|error| Failure::failed("cannot write the report", error))?;
         self.store().set_record(&plan.id, Some(&outcome), Some(&report)).await.map_err(stored)?;
-        if story.run.switch_touched() && !story.run.is_finalized() {
-            let patch = json!({ "data": { "switchEnded": Timestamp::now().to_string() } });
-            self.patch(record_key(&self.velero_namespace, &plan.id), patch).await?;
-        }
         let severity = if story.exit() == Some(Exit::Done) { Severity::Normal } else { Severity::Warning };
         let message = format!("restore {} from backup {}: {}", plan.id, plan.source.backup, outcome_name(&outcome));
         self.tell(plan, severity, "RestoreEnded", &message).await;
@@ -183,83 +170,5 @@ async fn renew(lease: Lease, connection: Connection) {
         if let Err(error) = lease.renew(&connection, Timestamp::now()).await {
             tracing::warn!(target: "dr_cluster", "the lease is not renewed: {error}");
         }
-    }
-}
-
-pub(super) fn record_key(velero_namespace: &str, id: &str) -> Key {
-    Key::namespaced(Kind::ConfigMap, velero_namespace, format!("dr-{id}"))
-}
-
-fn of_switch(plan: &Plan) -> BTreeSet<StepName> {
-    let waves = plan.waves.iter().filter(|wave| wave.section == Section::Switch);
-    waves.flat_map(|wave| &wave.steps).map(|step| step.name.clone()).collect()
-}
-
-/// When the switch was first begun.
-fn switch_began(plan: &Plan, entries: &[Entry]) -> Option<Timestamp> {
-    let switch = of_switch(plan);
-    entries.iter().find_map(|entry| match &entry.event {
-        Event::Intent { steps, .. } if steps.iter().any(|step| switch.contains(step)) => Some(entry.at),
-        Event::Intent { .. }
-        | Event::Taken { .. }
-        | Event::Done { .. }
-        | Event::Failed { .. }
-        | Event::Settled { .. }
-        | Event::Confirmed { .. }
-        | Event::Turned { .. }
-        | Event::Finalized => None,
-    })
-}
-
-/// Writes into the record that the volumes are being exchanged, the moment it begins: a backup that runs meanwhile
-/// holds neither state. After an undo the whole time since the first switch counts; what was backed up in it is undone.
-struct Marking<'a, W> {
-    watcher: &'a mut W,
-    connection: Connection,
-    record: Key,
-    switch: BTreeSet<StepName>,
-    began: Option<Timestamp>,
-    marked: bool,
-}
-
-impl<'a, W: Watcher> Marking<'a, W> {
-    fn new(watcher: &'a mut W, session: &Session, plan: &Plan, began: Option<Timestamp>) -> Self {
-        Self {
-            watcher,
-            connection: session.connection.clone(),
-            record: record_key(&session.velero_namespace, &plan.id),
-            switch: of_switch(plan),
-            began,
-            marked: false,
-        }
-    }
-
-    fn mark(&mut self) {
-        self.marked = true;
-        let began = self.began.unwrap_or_else(Timestamp::now);
-        let patch = json!({ "data": { "switchStarted": began.to_string(), "switchEnded": null } });
-        let (connection, key) = (self.connection.clone(), self.record.clone());
-        tokio::spawn(async move {
-            let answer = act::act(&connection, &Request::Patch { key, patch }).await;
-            if answer != act::Answer::Applied {
-                tracing::warn!(target: "dr_cluster", "the record does not say that the switch has begun: {answer:?}");
-            }
-        });
-    }
-}
-
-impl<W: Watcher> Watcher for Marking<'_, W> {
-    fn notice(&mut self, notice: Notice) {
-        if let Notice::Began { steps, .. } = &notice
-            && !self.marked
-            && steps.iter().any(|step| self.switch.contains(step))
-        {
-            self.mark();
-        }
-        self.watcher.notice(notice);
-    }
-
-    fn ask(&mut self, run: &Run, step: &Step) -> Consent {
-        self.watcher.ask(run, step)
     }
 }

@@ -28,16 +28,12 @@ pub(crate) fn text(proofs: &[Proof]) -> String {
             Degree::Opens | Degree::Moved => degree(*known).yellow(),
         };
         let parts = staged.parts.len();
-        let _ = writeln!(text, "  {}  {known}; {} {parts} read through", claim.bold(), noun(&staged.engine));
+        let _ = writeln!(text, "  {}  {known}: {parts} parts read through, as {}", claim.bold(), staged.engine);
         for note in notes.iter().chain(&staged.notes) {
             let _ = writeln!(text, "    {note}");
         }
     }
     text
-}
-
-fn noun(engine: &str) -> String {
-    format!("{engine}, parts")
 }
 
 /// What comes back and what is lost, by volume.

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use colored::Colorize;
 use dr_run::journal::Direction;
 use dr_run::run::{Outcome, StepState};
+use serde_json::Value;
 
+use crate::glue::Record;
 use crate::render::{columns, duration, evidence};
 use crate::story::Story;
 
@@ -104,6 +106,24 @@ fn steps(story: &Story) -> String {
         })
         .collect();
     columns(&lines, "  ")
+}
+
+/// What the record of a closed run still tells.
+pub(crate) fn closed(record: &Record, report: &Value) -> String {
+    let Record { id, namespace, backup, made, outcome, closed: _ } = record;
+    let mut lines = vec![
+        format!("outcome\t{}, closed", outcome.unwrap_or("unknown")),
+        format!("made\t{}", crate::render::plan::at(*made)),
+    ];
+    if let Some(seconds) = report.pointer("/outageSeconds").and_then(Value::as_f64) {
+        lines.push(format!("outage\t{seconds:.1} s"));
+    }
+    for proof in report.pointer("/evidence").and_then(Value::as_array).into_iter().flatten() {
+        let text = |field: &str| proof.get(field).and_then(Value::as_str).unwrap_or("-");
+        lines.push(format!("evidence\t{}: {}", text("claim"), text("degree")));
+    }
+    let title = format!("Restore {} of {} from backup {}\n", id.bold(), namespace.bold(), backup.bold());
+    title + &columns(&lines, "  ")
 }
 
 /// How a run ended, in one sentence.

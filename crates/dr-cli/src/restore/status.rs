@@ -1,18 +1,40 @@
 //! `kubectl dr restore status`: what has happened, what is next and what is still old, in one screen.
 
+use serde_json::Value;
+
 use crate::exit::Exit;
 use crate::flags::{Flags, Output};
+use crate::glue::Record;
 use crate::report::Failure;
 use crate::restore::Which;
 use crate::{glue, json, out, render};
 
 pub(crate) fn main(flags: &Flags, which: &Which) -> Result<Exit, Failure> {
-    let story = glue::block_on(async {
+    glue::block_on(async {
         let session = glue::connect(flags).await?;
-        session.story(which.id.as_deref(), flags.namespace.as_deref()).await
-    })?;
-    show(flags, &story)?;
-    Ok(Exit::Done)
+        let namespace = flags.namespace.as_deref();
+        let records = session.records(namespace).await?;
+        let closed = match &which.id {
+            Some(id) => records.iter().find(|record| record.closed && record.id == *id),
+            None => records.last().filter(|record| record.closed),
+        };
+        match closed {
+            Some(record) => show_closed(flags, record, session.report(&record.id).await)?,
+            None => show(flags, &session.story(which.id.as_deref(), namespace).await?)?,
+        }
+        Ok(Exit::Done)
+    })
+}
+
+/// A run that was closed: plan and journal are gone, what was reported at the end is left.
+fn show_closed(flags: &Flags, record: &Record, report: Option<Value>) -> Result<(), Failure> {
+    let report = report.unwrap_or(Value::Null);
+    match flags.output {
+        Output::Table | Output::Wide => out::result(&render::status::closed(record, &report)),
+        Output::Json => out::json(&report),
+        Output::Yaml => out::yaml(&report),
+        Output::Name => out::result(&record.id),
+    }
 }
 
 pub(crate) fn show(flags: &Flags, story: &crate::story::Story) -> Result<(), Failure> {
