@@ -2,6 +2,9 @@
 //!
 //! What comes next is `Run::next`; this observes, acts, waits and writes, and decides nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use dr_run::action::{Move, Step, StepName, Undo};
