@@ -178,21 +178,15 @@ impl<E: Examiner> Executor<'_, E> {
         }
     }
 
-    /// Writes events down and folds them into the run.
+    /// Writes events down and folds them into the run. After an error the run is not known any more: take it again.
     pub async fn append(&self, held: &mut Held, events: Vec<Event>) -> Result<(), ExecuteError> {
         let entries: Vec<Entry> =
             events.into_iter().map(|event| Entry { at: (self.clock)(), epoch: held.position.epoch(), event }).collect();
         // What does not fit is found out before it stands in the journal for good.
-        let mut next = held.run.clone();
         for entry in &entries {
-            next.apply(entry)?;
+            held.run.apply(entry)?;
         }
         self.store.append(&mut held.position, &entries).await?;
-        let exchanged = held.run.exchanges() != next.exchanges();
-        held.run = next;
-        if exchanged {
-            self.store.set_exchanges(&held.run.plan().id, held.run.exchanges()).await?;
-        }
         Ok(())
     }
 

@@ -6,16 +6,24 @@
     reason = "a test that finds no cluster has nothing to say but that"
 )]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use dr_cluster::act::{Answer, act};
 use dr_cluster::connect::{ConnectFlags, Connection};
 use dr_cluster::documents::Documents;
+use dr_cluster::events::{self, News, Severity};
 use dr_cluster::exec::{ExecError, exec};
 use dr_cluster::execute::now;
+use dr_cluster::lease::{Lease, LeaseError};
+use dr_cluster::observe::observe;
 use dr_cluster::{capture, rights};
 use dr_core::facts::{Facts, Listed};
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
+use dr_run::condition::Query;
+use dr_run::decide::Request;
+use serde_json::{Value, json};
 
 async fn connect() -> Connection {
     Connection::connect(ConnectFlags::default()).await.unwrap()
@@ -96,4 +104,70 @@ async fn an_administrator_lacks_nothing_and_somebody_else_does() {
     let flags = ConnectFlags { as_user: Some("nobody".to_owned()), ..ConnectFlags::default() };
     let nobody = Connection::connect(flags).await.unwrap();
     assert_eq!(rights::missing(&nobody, &wanted).await.unwrap(), wanted);
+}
+
+#[tokio::test]
+#[ignore = "needs a real node"]
+async fn the_server_refuses_what_was_decided_on_another_object() {
+    let connection = connect().await;
+    let key = Key::namespaced(Kind::ConfigMap, "default", format!("dr-test-{}", now().as_millisecond()));
+    let create = Request::Create { key: key.clone(), object: json!({ "data": { "a": "1" } }) };
+    assert_eq!(act(&connection, &create).await, Answer::Applied);
+    assert!(matches!(act(&connection, &create).await, Answer::Conflict(_)));
+    let patch = |metadata: Value| Request::Patch {
+        key: key.clone(),
+        patch: json!({ "metadata": metadata, "data": { "a": "2" } }),
+    };
+    let other = act(&connection, &patch(json!({ "uid": "b266dc2e-0000-0000-0000-586bcf31e147" }))).await;
+    assert!(matches!(other, Answer::Conflict(_)), "{other:?}");
+    let stale = act(&connection, &patch(json!({ "resourceVersion": "1" }))).await;
+    assert!(matches!(stale, Answer::Conflict(_)), "{stale:?}");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let query = Query::Get(key.clone());
+    let seen = observe(&connection, &BTreeSet::from([query]), deadline).await.unwrap();
+    let found = seen.get(&key).unwrap().unwrap().clone();
+    let delete = |uid: &str, version: &str| Request::Delete {
+        key: key.clone(),
+        uid: uid.to_owned(),
+        resource_version: version.to_owned(),
+        grace_seconds: None,
+    };
+    let (uid, version) = (found.uid().unwrap(), found.resource_version().unwrap());
+    assert!(matches!(act(&connection, &delete("someone-else", version)).await, Answer::Conflict(_)));
+    assert!(matches!(act(&connection, &delete(uid, "1")).await, Answer::Conflict(_)));
+    assert_eq!(act(&connection, &delete(uid, version)).await, Answer::Applied);
+    let rejected = Request::Create { key: Key { name: "Not_A_Name".to_owned(), ..key.clone() }, object: json!({}) };
+    assert!(matches!(act(&connection, &rejected).await, Answer::Rejected(_)));
+}
+
+#[tokio::test]
+#[ignore = "needs a real node"]
+async fn a_lease_is_held_by_one_until_it_is_given_back() {
+    let connection = connect().await;
+    let name = format!("dr-test-{}", now().as_millisecond());
+    let lease = Lease::acquire(&connection, "default", &name, "me", now()).await.unwrap();
+    lease.renew(&connection, now()).await.unwrap();
+    let refused = Lease::acquire(&connection, "default", &name, "colleague", now()).await.unwrap_err();
+    assert!(matches!(&refused, LeaseError::Held { holder, .. } if holder == "me"), "{refused}");
+    lease.release(&connection, now()).await.unwrap();
+    let next = Lease::acquire(&connection, "default", &name, "colleague", now()).await.unwrap();
+    next.release(&connection, now()).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a real node"]
+async fn a_namespace_tells_its_news() {
+    let connection = connect().await;
+    let message = format!("a test at {}", now());
+    let news = News {
+        namespace: "default",
+        severity: Severity::Normal,
+        reason: "DisasterRecoveryTest",
+        message: &message,
+        at: now(),
+    };
+    events::post(&connection, news).await;
+    let request = http::Request::get("/api/v1/namespaces/default/events").body(Vec::new()).unwrap();
+    let listed = connection.client.request_text(request).await.unwrap();
+    assert!(listed.contains(&message));
 }
