@@ -66,6 +66,16 @@ struct Which {
     id: Option<String>,
 }
 
+/// How a run is gone on with.
+#[derive(Debug, Clone, Args)]
+struct Again {
+    #[command(flatten)]
+    going: run::Going,
+    /// Take the run over from a process that seems to hold it still and is dead
+    #[arg(long)]
+    take_over: bool,
+}
+
 pub(crate) fn main(args: &[OsString]) -> Result<Exit, Failure> {
     let Cli { command, run, flags } = match flags::parse::<Cli>(Cli::command(), args) {
         Ok(cli) => cli,

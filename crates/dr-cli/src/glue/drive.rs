@@ -29,6 +29,8 @@ pub(crate) enum Start {
     Again {
         story: Box<Story>,
         turn: Option<(Direction, Turn)>,
+        /// Whoever holds the Lease is dead, says the user.
+        take_over: bool,
     },
 }
 
@@ -56,7 +58,8 @@ impl Session {
     ) -> Result<Driven, Failure> {
         let (id, namespace) = (start.plan().id.clone(), start.plan().place.namespace.clone());
         let by = holder();
-        let lease = self.lease(&namespace, &by).await?;
+        let take_over = matches!(start, Start::Again { take_over: true, .. });
+        let lease = self.lease(&namespace, &by, take_over).await?;
         let renewing = tokio::spawn(renew(lease.clone(), self.connection.clone()));
         let driven = self.hold(start, &by, watcher, timeout).await;
         renewing.abort();
@@ -71,12 +74,25 @@ impl Session {
         Ok(Driven { ended, story })
     }
 
-    async fn lease(&self, namespace: &str, by: &str) -> Result<Lease, Failure> {
-        let lease = Lease::acquire(&self.connection, &self.velero_namespace, namespace, by, Timestamp::now()).await;
+    /// The Lease is a courtesy: a process that is gone, or that the user says is gone, keeps nobody waiting. What it
+    /// might still do is fenced off by the journal's epoch.
+    async fn lease(&self, namespace: &str, by: &str, take_over: bool) -> Result<Lease, Failure> {
+        let acquire = |by: String| async move {
+            Lease::acquire(&self.connection, &self.velero_namespace, namespace, &by, Timestamp::now()).await
+        };
+        let mut lease = acquire(by.to_owned()).await;
+        if let Err(LeaseError::Held { holder, .. }) = &lease
+            && (take_over || is_gone(holder))
+            && let Ok(left) = acquire(holder.clone()).await
+            && left.release(&self.connection, Timestamp::now()).await.is_ok()
+        {
+            lease = acquire(by.to_owned()).await;
+        }
         lease.map_err(|error| match &error {
             LeaseError::Held { holder, until, .. } => {
                 let message = format!("{holder} is restoring namespace {namespace} (until {until} unless it goes on)");
-                Failure::refused(message).hint("kubectl dr restore status shows how far it is")
+                Failure::refused(message)
+                    .hint("kubectl dr restore status shows how far it is; if that process is dead, add --take-over")
             }
             LeaseError::Api { .. } => Failure::failed("cannot make sure that nobody else restores it", error),
         })
@@ -162,6 +178,17 @@ fn began_message(held: &Held, by: &str) -> String {
         Direction::Back => "taking back restore",
     };
     format!("{way} {} from backup {}, by {by}", plan.id, plan.source.backup)
+}
+
+/// Whether the holder was a process of this machine that does not run any more.
+fn is_gone(holder: &str) -> bool {
+    let Some((who, pid)) = holder.rsplit_once('/') else { return false };
+    let ours = super::holder();
+    let here = ours.rsplit_once('/').map(|(who, _)| who.split_once('@').map(|(_, host)| host));
+    let processes = std::path::Path::new("/proc");
+    here == Some(who.split_once('@').map(|(_, host)| host))
+        && processes.join("self").exists()
+        && !processes.join(pid).exists()
 }
 
 async fn renew(lease: Lease, connection: Connection) {

@@ -17,6 +17,7 @@ use crate::glue::{Driven, Record, Session, Start};
 use crate::progress::{Progress, Waiting};
 use crate::render::{evidence, status};
 use crate::report::Failure;
+use crate::restore::Again;
 use crate::story::{self, Story};
 use crate::{out, restore};
 
@@ -47,7 +48,7 @@ pub(crate) async fn take_over(
     turn: Option<(Direction, Turn)>,
     asker: Asker,
     flags: &Flags,
-    timeout: Option<Duration>,
+    again: &Again,
 ) -> Result<Exit, Failure> {
     if turn.is_none()
         && let (Some(outcome), Some(exit)) = (story.outcome(), story.exit())
@@ -67,7 +68,8 @@ pub(crate) async fn take_over(
     if !asker.confirm(&place(story.run.plan()), question)? {
         return Err(Failure::refused("the namespace was not typed"));
     }
-    drive(session, Start::Again { story: Box::new(story), turn }, asker, flags, timeout).await
+    let start = Start::Again { story: Box::new(story), turn, take_over: again.take_over };
+    drive(session, start, asker, flags, again.going.timeout).await
 }
 
 async fn drive(

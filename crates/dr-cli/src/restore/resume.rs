@@ -7,27 +7,26 @@ use crate::exit::Exit;
 use crate::flags::Flags;
 use crate::glue;
 use crate::report::Failure;
-use crate::restore::run::Going;
-use crate::restore::{Which, follow};
+use crate::restore::{Again, Which, follow};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
-    going: Going,
+    again: Again,
 }
 
 pub(crate) fn main(flags: &Flags, args: &ResumeArgs) -> Result<Exit, Failure> {
-    let ResumeArgs { which, going } = args;
-    let asker = Asker::find(going.yes, flags.output)?;
+    let ResumeArgs { which, again } = args;
+    let asker = Asker::find(again.going.yes, flags.output)?;
     glue::block_on(async {
         let session = glue::connect(flags).await?;
         let story = session.story(which.id.as_deref(), flags.namespace.as_deref()).await?;
-        if going.dry_run {
+        if again.going.dry_run {
             crate::restore::status::show(flags, &story)?;
             return Ok(Exit::Done);
         }
-        follow::take_over(&session, story, None, asker, flags, going.timeout).await
+        follow::take_over(&session, story, None, asker, flags, again).await
     })
 }

@@ -8,15 +8,14 @@ use crate::exit::Exit;
 use crate::flags::Flags;
 use crate::glue;
 use crate::report::Failure;
-use crate::restore::run::Going;
-use crate::restore::{Which, follow};
+use crate::restore::{Again, Which, follow};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TurnArgs {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
-    going: Going,
+    again: Again,
 }
 
 pub(crate) fn undo(flags: &Flags, args: &TurnArgs) -> Result<Exit, Failure> {
@@ -28,8 +27,8 @@ pub(crate) fn redo(flags: &Flags, args: &TurnArgs) -> Result<Exit, Failure> {
 }
 
 fn turn(flags: &Flags, args: &TurnArgs, to: Direction) -> Result<Exit, Failure> {
-    let TurnArgs { which, going } = args;
-    let asker = Asker::find(going.yes, flags.output)?;
+    let TurnArgs { which, again } = args;
+    let asker = Asker::find(again.going.yes, flags.output)?;
     let why = match to {
         Direction::Back => Turn::UndoRequested,
         Direction::Forward => Turn::RedoRequested,
@@ -38,10 +37,10 @@ fn turn(flags: &Flags, args: &TurnArgs, to: Direction) -> Result<Exit, Failure> 
         let session = glue::connect(flags).await?;
         let story = session.story(which.id.as_deref(), flags.namespace.as_deref()).await?;
         follow::may_turn(&session, &story, to).await?;
-        if going.dry_run {
+        if again.going.dry_run {
             crate::restore::status::show(flags, &story)?;
             return Ok(Exit::Done);
         }
-        follow::take_over(&session, story, Some((to, why)), asker, flags, going.timeout).await
+        follow::take_over(&session, story, Some((to, why)), asker, flags, again).await
     })
 }
