@@ -98,6 +98,9 @@ impl<E: Examiner> Performer<'_, E> {
                 Ok(decision) => decision,
                 Err(unjudged) => return End::Failed(unjudged.to_string()),
             };
+            if self.cancel.is_cancelled() && matches!(decision, Decision::Act(_) | Decision::Examine { .. }) {
+                return End::Detached { because: "interrupted".to_owned() };
+            }
             let waiting_for = match decision {
                 Decision::Done(bound) => return End::Done(bound),
                 Decision::Refused { because } => return End::Failed(because),
