@@ -1,6 +1,7 @@
 //! The plugin as a user gets it: installed by the real krew from the archive of `cargo xtask dist`, run by kubectl.
 //!
 //! `cargo xtask test` builds the archive and says where krew and kubectl are; without it there is nothing to install.
+#![allow(clippy::expect_used, clippy::panic, reason = "helpers of a test")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,7 +27,8 @@ impl Home {
     /// An empty home with krew's root in it and a PATH that holds nothing but plugins and the system's tools.
     fn command(&self, program: &Path) -> Command {
         let root = self.folder.path().join("krew");
-        let path = format!("{}:{}:/usr/bin:/bin", root.join("bin").display(), self.folder.path().join("tools").display());
+        let path =
+            format!("{}:{}:/usr/bin:/bin", root.join("bin").display(), self.folder.path().join("tools").display());
         let mut command = Command::new(program);
         command
             .env_clear()

@@ -28,7 +28,8 @@ fn links(text: &str) -> Vec<String> {
 
 /// The anchors a page's headings have, as GitHub makes them.
 fn anchors(text: &str) -> BTreeSet<String> {
-    let headings = text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    let headings =
+        text.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
     headings
         .map(|heading| {
             let kept = heading.to_lowercase();
@@ -47,7 +48,8 @@ fn every_relative_link_leads_to_a_file_and_every_anchor_to_a_heading() {
             if link.contains("://") || link.starts_with("mailto:") {
                 continue;
             }
-            let (path, anchor) = link.split_once('#').map_or((link.as_str(), None), |(path, anchor)| (path, Some(anchor)));
+            let (path, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(path, anchor)| (path, Some(anchor)));
             let folder = Path::new(&page.path).parent().unwrap_or(Path::new(""));
             let target = if path.is_empty() { root.join(&page.path) } else { root.join(folder).join(path) };
             if !target.exists() {
@@ -176,7 +178,8 @@ fn every_address_is_the_machines_own_or_public_documentation() {
         for scheme in ["http://", "https://"] {
             for (at, _) in file.text.match_indices(scheme) {
                 let rest = file.text.get(at + scheme.len()..).unwrap_or_default();
-                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(rest.len());
                 let host = rest.get(..end).unwrap_or_default().trim_end_matches('.');
                 let reserved = [".invalid", ".test", ".example", "example.com", "example.org", ".svc", ".local"];
                 let fine = host.is_empty()

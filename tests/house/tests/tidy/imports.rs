@@ -18,8 +18,19 @@ const OURS: &[(&str, &[&str])] = &[
 
 /// Values only: none of these may be reachable, whatever the way.
 const PURE: &[&str] = &["dr-api", "dr-core", "dr-run"];
-const EDGE: &[&str] =
-    &["kube", "kube-client", "kube-runtime", "tokio", "hyper", "tower", "reqwest", "clap", "anyhow", "rand", "getrandom"];
+const EDGE: &[&str] = &[
+    "kube",
+    "kube-client",
+    "kube-runtime",
+    "tokio",
+    "hyper",
+    "tower",
+    "reqwest",
+    "clap",
+    "anyhow",
+    "rand",
+    "getrandom",
+];
 
 /// What a pure crate may not even name.
 const IMPURE_WORDS: &[&str] = &[
@@ -61,7 +72,9 @@ fn only_dr_cluster_and_the_packages_for_tests_have_a_kubernetes_client() {
     let users: Vec<String> = graph()
         .members()
         .filter(|(_, manifest)| !manifest.contains("/tests/"))
-        .filter(|(name, _)| ["kube", "kube-client", "kube-runtime"].iter().any(|kube| graph().direct(name).contains(*kube)))
+        .filter(|(name, _)| {
+            ["kube", "kube-client", "kube-runtime"].iter().any(|kube| graph().direct(name).contains(*kube))
+        })
         .map(|(name, _)| name.to_owned())
         .collect();
     let beside: Vec<_> = users.iter().filter(|name| *name != "dr-cluster").collect();
@@ -75,7 +88,9 @@ fn the_crates_of_values_name_no_clock_no_randomness_and_no_io() {
         for file in files(&format!("crates/{name}/src")).iter().filter(|file| file.ends_with(&[".rs"])) {
             for (at, line) in code(&file.text).lines().enumerate() {
                 let words = IMPURE_WORDS.iter().filter(|word| names(line, word)).copied();
-                let grouped = grouped_std(line).into_iter().filter(|word| ["fs", "env", "net", "process", "thread"].contains(word));
+                let grouped = grouped_std(line)
+                    .into_iter()
+                    .filter(|word| ["fs", "env", "net", "process", "thread"].contains(word));
                 for word in words.chain(grouped) {
                     wrong.push(format!("{}:{}: {word}", file.path, at + 1));
                 }
@@ -99,7 +114,7 @@ fn a_grouped_import_does_not_hide_a_module() {
 
 #[test]
 fn only_the_command_line_prints() {
-    const PRINTS: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!", "stdout()", "stderr()"];
+    const PRINTS: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!", "io::stdout", "io::stderr"];
     let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for file in files("crates").into_iter().filter(|file| file.ends_with(&[".rs"])) {
         if file.path.starts_with("crates/dr-cli/") || file.path.contains("/tests/") {

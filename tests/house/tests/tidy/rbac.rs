@@ -89,7 +89,15 @@ fn a_backup_may_change_nothing_but_what_it_makes() {
     let rights = granted("docs/rbac/backup.yaml");
     for right in rights {
         let (verb, resource) = right.split_once(' ').unwrap_or_default();
-        let own = ["backups.velero.io", "downloadrequests.velero.io", "configmaps", "events", "pods/exec", "pods/portforward", "selfsubjectaccessreviews.authorization.k8s.io"];
+        let own = [
+            "backups.velero.io",
+            "downloadrequests.velero.io",
+            "configmaps",
+            "events",
+            "pods/exec",
+            "pods/portforward",
+            "selfsubjectaccessreviews.authorization.k8s.io",
+        ];
         assert!(matches!(verb, "get" | "list" | "watch") || own.contains(&resource), "backup.yaml: {right}");
     }
 }
