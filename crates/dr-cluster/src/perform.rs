@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dr_core::object::Object;
-use dr_run::action::{Late, Move, Step};
+use dr_run::action::{Late, Move, NUDGE, Step};
 use dr_run::condition::{Observation, Query};
 use dr_run::decide::{self, Answer as Judged, Decision};
 use dr_run::slot::Bindings;
@@ -17,9 +17,13 @@ use crate::execute::Notice;
 use crate::journal_store::{JournalStore, StoreError};
 use crate::observe::{ObserveError, observe};
 use crate::stop::{self, Point};
+use crate::takeover::touch;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Sooner than a person notices, later than a binder that is not behind needs.
+const NUDGE_EVERY: Duration = Duration::from_millis(400);
 
 /// How long nobody may answer before the tool lets go. The step's own deadline stands still meanwhile.
 pub(crate) const UNREACHABLE: Duration = Duration::from_secs(300);
@@ -73,6 +77,7 @@ impl<E: Examiner> Performer<'_, E> {
         let mut deadline = Instant::now() + Duration::from_secs(one_way.within);
         let mut pause = Pause(FIRST_PAUSE);
         let mut unreachable_since: Option<Instant> = None;
+        let mut nudged = Instant::now();
         loop {
             if self.cancel.is_cancelled() {
                 return End::Detached { because: "interrupted".to_owned() };
@@ -105,7 +110,13 @@ impl<E: Examiner> Performer<'_, E> {
                 Decision::Done(bound) => return End::Done(bound),
                 Decision::Refused { because } => return End::Failed(because),
                 Decision::Ask => return End::Ask,
-                Decision::Wait { because } => because,
+                Decision::Wait { because } => {
+                    if nudged.elapsed() >= NUDGE_EVERY {
+                        self.nudge(one_way, bindings).await;
+                        nudged = Instant::now();
+                    }
+                    because
+                }
                 Decision::Act(request) => {
                     if let Err(lost) = self.store.check(self.id, self.epoch).await {
                         return End::Lost(lost);
@@ -147,6 +158,15 @@ impl<E: Examiner> Performer<'_, E> {
                 return end;
             }
             self.wait(step, waiting_for, deadline, pause.next()).await;
+        }
+    }
+
+    /// A touch that does not arrive is no failure: the next one may, and waiting goes on.
+    async fn nudge(&self, one_way: &Move, bindings: &Bindings) {
+        if let Some(Ok(key)) = one_way.nudge.as_ref().map(|object| object.resolve(bindings))
+            && self.store.check(self.id, self.epoch).await.is_ok()
+        {
+            let _ = touch(self.store.connection(), &key, NUDGE, self.id).await;
         }
     }
 

@@ -18,7 +18,7 @@ use crate::execute::{ExecuteError, Held};
 use crate::journal_store::{JournalStore, StoreError};
 use crate::request::{self, MERGE_PATCH};
 
-/// Set and removed again: the object is as before, its resourceVersion is not.
+/// The annotation of the fence.
 const FENCE: &str = "kubectl-dr/fence";
 
 /// How long taking over waits for an API server that does not answer.
@@ -30,7 +30,7 @@ pub async fn take(store: &JournalStore, id: &str, by: &str, now: Timestamp) -> R
     let run = Run::replay(plan, &entries)?;
     for (step, direction) in run.open_intents() {
         let Some(key) = target(&run, step, direction) else { continue };
-        touch(store.connection(), &key, &format!("{id}-{}", position.epoch()))
+        touch(store.connection(), &key, FENCE, &format!("{id}-{}", position.epoch()))
             .await
             .map_err(|cause| StoreError::Api { doing: format!("take over {key}"), cause })?;
     }
@@ -50,18 +50,19 @@ fn target(run: &Run, step: &Step, direction: Direction) -> Option<Key> {
     }
 }
 
-async fn touch(connection: &Connection, key: &Key, mark: &str) -> Result<(), ApiError> {
+/// Sets an annotation and removes it again: the object is as before, its resourceVersion is not.
+pub(crate) async fn touch(connection: &Connection, key: &Key, annotation: &str, mark: &str) -> Result<(), ApiError> {
     let deadline = Instant::now() + PATIENCE;
     for value in [Value::from(mark), Value::Null] {
         loop {
             let Some(found) = request::get(connection, key, deadline).await? else { return Ok(()) };
-            if value.is_null() && found.annotation(FENCE).is_none() {
+            if value.is_null() && found.annotation(annotation).is_none() {
                 break;
             }
             let patch = json!({ "metadata": {
                 "uid": found.uid(),
                 "resourceVersion": found.resource_version(),
-                "annotations": { FENCE: value },
+                "annotations": { annotation: value },
             } });
             match request::send(connection, Method::PATCH, &request::object(key), MERGE_PATCH, Some(&patch)).await {
                 Ok(_) => break,

@@ -5,7 +5,7 @@ use std::fmt;
 use dr_core::object::Key;
 use serde::{Deserialize, Serialize};
 
-use crate::condition::{Condition, Listing};
+use crate::condition::{Condition, Field, Listing};
 use crate::slot::{Slot, Spot, Template, Text};
 
 /// A step's stable name, such as `swap/data-postgres-0/delete-claim`.
@@ -109,7 +109,17 @@ pub struct Move {
     /// Whose `status.progress` tells how far it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Listing>,
+    /// Touched while the step waits: its resourceVersion changes, it itself does not.
+    ///
+    /// The volume binder drops a claim whose volume it raced with over the phase, and only looks again at its next
+    /// resync, up to 15 s later (`pkg/controller/volume/persistentvolume/pv_controller.go:bind` at v1.34.2: a conflict
+    /// is not requeued). Any change of the claim makes it look at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nudge: Option<Spot>,
 }
+
+/// The annotation of a touch; removed again at once.
+pub const NUDGE: &str = "kubectl-dr/nudge";
 
 impl Move {
     pub fn new(action: Action, within: u64) -> Self {
@@ -123,6 +133,7 @@ impl Move {
             late: Late::Fail,
             binds: Vec::new(),
             progress: None,
+            nudge: None,
         }
     }
 
@@ -155,6 +166,14 @@ impl Move {
 
     pub fn bind(mut self, slot: impl Into<String>, object: impl Into<Spot>, pointer: &str) -> Self {
         self.binds.push(Bind { slot: Slot::new(slot), object: object.into(), pointer: pointer.to_owned() });
+        self
+    }
+
+    /// Touches the object while waiting, and is done only once the touch has left no trace.
+    pub fn nudge(mut self, object: Spot) -> Self {
+        let trace = Field::missing(&format!("/metadata/annotations/{}", NUDGE.replace('/', "~1")));
+        self.until.push(Condition::Is { object: object.clone(), uid: None, fields: vec![trace] });
+        self.nudge = Some(object);
         self
     }
 

@@ -67,6 +67,9 @@ fn of_move(plan: &Plan, direction: &Move, rights: &mut BTreeSet<Right>) {
             add("create", Kind::Pod, &examination.pod.namespace, Some("exec"));
         }
     }
+    if let Some(spot) = &direction.nudge {
+        add("patch", spot.kind, &spot.namespace, None);
+    }
     if let Some(spot) = direction.changes() {
         add("get", spot.kind, &spot.namespace, None);
     }

@@ -47,6 +47,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     Switch: release/postgres-0/end
     Switch: release/data-postgres-0/claim
     Switch: release/data-postgres-0/reserve
+    Switch: release/data-postgres-0/detached
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
@@ -79,6 +80,7 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Switch: release/postgres-0/end
     Switch: release/data-postgres-0/claim
     Switch: release/data-postgres-0/reserve
+    Switch: release/data-postgres-0/detached
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
@@ -113,6 +115,7 @@ fn a_namespace_that_is_gone_gets_its_claims_before_its_workloads() {
     Switch: release/postgres-0/end
     Switch: release/data-postgres-0/claim
     Switch: release/data-postgres-0/reserve
+    Switch: release/data-postgres-0/detached
     Switch: swap/namespace
     Switch: swap/data-postgres-0/create-claim
     Switch: back/objects

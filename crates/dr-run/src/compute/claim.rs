@@ -8,8 +8,11 @@ use dr_core::object::{Key, Object};
 use dr_core::refusal::Refusal;
 use serde_json::{Map, Value, json};
 
-/// Annotations the volume controllers write while they bind; a claim that is made anew gets its own.
-const BINDING: &[&str] = &["pv.kubernetes.io/bind-completed", "volume.kubernetes.io/selected-node"];
+/// What the binder writes when it has bound; a claim that is made anew gets its own.
+const BOUND: &str = "pv.kubernetes.io/bind-completed";
+
+/// The node a scheduler chose for the volume of before; the restored volume may be elsewhere.
+const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 pub(super) struct Live {
     pub claim: Object,
@@ -71,7 +74,7 @@ impl ClaimFacts {
         json!({
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": self.metadata(&live.claim),
+            "metadata": self.metadata(&live.claim, &[BOUND]),
             "spec": without(spec, &["dataSource", "dataSourceRef"]),
         })
     }
@@ -89,12 +92,12 @@ impl ClaimFacts {
         json!({
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": self.metadata(source),
+            "metadata": self.metadata(source, &[BOUND, SELECTED_NODE]),
             "spec": spec,
         })
     }
 
-    fn metadata(&self, source: &Object) -> Value {
+    fn metadata(&self, source: &Object, dropped: &[&str]) -> Value {
         let mut metadata = Map::new();
         metadata.insert("name".into(), self.name.as_str().into());
         metadata.insert("namespace".into(), self.namespace.as_str().into());
@@ -106,7 +109,7 @@ impl ClaimFacts {
             metadata.insert("labels".into(), labels);
         }
         if let Some(annotations) = source.at("/metadata/annotations").filter(|annotations| annotations.is_object()) {
-            metadata.insert("annotations".into(), without(annotations.clone(), BINDING));
+            metadata.insert("annotations".into(), without(annotations.clone(), dropped));
         }
         metadata.into()
     }

@@ -500,6 +500,17 @@ pub(super) fn release(context: &Context<'_>, waves: &mut Vec<Wave>) {
     }
     waves.push(wave(Section::Switch, claims));
     waves.push(wave(Section::Switch, reserved));
+    waves.push(wave(Section::Switch, context.claims.iter().map(detached).collect()));
+}
+
+/// A detachment that is under way would be waited out by the database's pod, inside the outage.
+fn detached(claim: &ClaimFacts) -> Step {
+    let forward = Move::new(Action::Observe, 300).until(Condition::NotAny {
+        of: Listing { kind: Kind::VolumeAttachment, namespace: None, labels: [].into() },
+        fields: vec![Field::equals("/spec/source/persistentVolumeName", slot(claim.staged_volume()))],
+    });
+    let title = format!("see the restored volume of {} detached from the staged pod", claim.name);
+    step(format!("release/{}/detached", claim.name), Phase::Release, title, forward, Undo::nothing("it only looked"))
 }
 
 /// A claimRef without uid: Available, and only a claim of that name may take it.

@@ -65,6 +65,7 @@ fn note(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
                 Field::equals("/spec/volumeName", live.volume.name()),
             ],
         })
+        .nudge(object.clone())
         .bind(claim.live_uid(), object, "/metadata/uid");
     let title = format!("see that claim {} is on its volume {}", claim.name, live.volume.name());
     step(format!("swap/{}/note", claim.name), Phase::Swap, title, forward, Undo::by(undo))
@@ -113,6 +114,7 @@ pub(super) fn create_claim(claim: &ClaimFacts) -> Step {
                 Field::equals("/spec/volumeName", slot(claim.staged_volume())),
             ],
         })
+        .nudge(object.clone())
         .bind(claim.new_uid(), object.clone(), "/metadata/uid");
     let undo = stage::remove(object, &claim.new_uid(), 180).expect(not_in_use(claim)).until(Condition::Is {
         object: volume,
