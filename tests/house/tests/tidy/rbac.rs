@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 
 use dr_core::kind::Kind;
 use dr_house::{code, files, read};
+use dr_run::plan::Plan;
+use dr_run::rights;
 use serde::Deserialize;
 use serde_yaml::Value;
+
+use crate::bookstore::{Bookstore, By};
 
 #[derive(Debug, Deserialize)]
 struct Rule {
@@ -18,11 +22,21 @@ struct Rule {
 
 /// `verb resource.group` of every rule in a file.
 fn granted(path: &str) -> BTreeSet<String> {
+    granted_by(path, |_| true)
+}
+
+/// The same, of the roles whose names are wanted.
+fn granted_by(path: &str, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let text = read(path);
     let mut rights = BTreeSet::new();
     for document in serde_yaml::Deserializer::from_str(&text) {
         let document = Value::deserialize(document).unwrap_or_else(|error| panic!("{path}: {error}"));
         let Some(rules) = document.get("rules") else { continue };
+        let kind = document["kind"].as_str().unwrap_or_default();
+        let name = document["metadata"]["name"].as_str().unwrap_or_default();
+        if !wanted(&format!("{kind}/{name}")) {
+            continue;
+        }
         let rules: Vec<Rule> = serde_yaml::from_value(rules.clone()).unwrap_or_else(|error| panic!("{path}: {error}"));
         for rule in rules {
             for group in &rule.groups {
@@ -100,4 +114,40 @@ fn a_backup_may_change_nothing_but_what_it_makes() {
         ];
         assert!(matches!(verb, "get" | "list" | "watch") || own.contains(&resource), "backup.yaml: {right}");
     }
+}
+
+fn plans() -> Vec<Plan> {
+    let mut gone = Bookstore::new(By::Snapshot);
+    gone.lose_namespace();
+    let mut missing = Bookstore::new(By::Files);
+    missing.request.objects_missing = true;
+    vec![Bookstore::new(By::Files).plan(), Bookstore::new(By::Snapshot).plan(), gone.plan(), missing.plan()]
+}
+
+#[test]
+fn the_roles_for_restore_allow_every_step_of_a_plan_and_every_undo() {
+    const FILE: &str = "docs/rbac/restore.yaml";
+    let everywhere = granted_by(FILE, |role| role == "ClusterRole/kubectl-dr-restore");
+    let in_velero = granted_by(FILE, |role| role == "Role/kubectl-dr-restore");
+    let in_namespace = granted_by(FILE, |role| role == "ClusterRole/kubectl-dr-restore-namespace");
+    let mut lacking = BTreeSet::new();
+    for plan in plans() {
+        for right in rights::needed(&plan) {
+            let info = right.kind.info();
+            let resource = match &right.subresource {
+                Some(subresource) => format!("{}/{subresource}", info.plural),
+                None => info.resource(),
+            };
+            let wanted = format!("{} {resource}", right.verb);
+            let here = match right.namespace.as_deref() {
+                Some(name) if name == plan.place.velero_namespace => in_velero.contains(&wanted),
+                Some(name) if name == plan.place.namespace => in_namespace.contains(&wanted),
+                Some(_) | None => false,
+            };
+            if !here && !everywhere.contains(&wanted) {
+                lacking.insert(format!("{wanted} in {}", right.namespace.as_deref().unwrap_or("the whole cluster")));
+            }
+        }
+    }
+    assert!(lacking.is_empty(), "{FILE} lacks:\n{}", lacking.into_iter().collect::<Vec<_>>().join("\n"));
 }
