@@ -10,3 +10,106 @@ pub(crate) mod status;
 
 /// `apiVersion` of everything written here.
 pub(crate) const VERSION: &str = "dr/v1";
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use serde::Serialize;
+    use serde_json::Value;
+
+    use crate::backup::result::{BackupResult, Fingerprinted, Kept, Method, VolumeResult};
+    use crate::glue::Record;
+    use crate::report::Failure;
+    use crate::samples::{self, Diary};
+
+    /// Holds an output to its schema in `docs/schema`.
+    #[track_caller]
+    fn fits(schema: &str, output: &impl Serialize) {
+        let path = format!("{}/../../docs/schema/{schema}.json", env!("CARGO_MANIFEST_DIR"));
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        jsonschema::meta::validate(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let output = serde_json::to_value(output).unwrap();
+        let faults: Vec<String> =
+            validator.iter_errors(&output).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+
+    #[test]
+    fn a_plan_fits_its_schema_and_is_read_back_as_it_was() {
+        let plan = samples::plan();
+        let output = super::plan::PlanV1::from(&plan);
+        fits("plan", &output);
+        let text = serde_json::to_string(&output).unwrap();
+        assert_eq!(super::plan::read("plan.json", &text).unwrap(), plan);
+    }
+
+    #[test]
+    fn a_plan_cut_anywhere_is_never_taken_for_a_plan() {
+        let plan = samples::plan();
+        let text = serde_json::to_string_pretty(&super::plan::PlanV1::from(&plan)).unwrap();
+        for end in (0..text.len()).step_by(97) {
+            let failure = super::plan::read("plan.json", &text[..end]).unwrap_err();
+            assert_eq!(failure.exit, crate::exit::Exit::Usage, "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn every_stage_of_a_run_fits_its_schema() {
+        let staged = samples::fingerprint(&[("shop.public.books", 1)]);
+        let open = Diary::new().up_to("verify/data-postgres-0/read", None, &staged).story();
+        let failed = Diary::new().up_to("confirm", None, &staged).failed("quiesce/postgres", "forbidden").story();
+        let declined = Diary::new()
+            .up_to("verify/data-postgres-0/read", Some(&staged), &staged)
+            .failed("confirm", "declined: nothing is gained")
+            .turned(dr_run::journal::Turn::Declined, "nothing is gained")
+            .story();
+        for story in [Diary::new().story(), open, failed, declined, samples::restored()] {
+            fits("run-status", &super::status::RunStatusV1::from(&story));
+        }
+    }
+
+    #[test]
+    fn a_list_of_runs_fits_its_schema() {
+        let record = |outcome| Record {
+            id: "q4ws2tze".into(),
+            namespace: "shop".into(),
+            backup: "nightly-2".into(),
+            made: samples::MADE,
+            outcome,
+            closed: false,
+        };
+        let records = [record(None), record(Some("restored")), record(Some("rolled-back"))];
+        fits("run-list", &super::list::RunListV1::from(records.as_slice()));
+    }
+
+    #[test]
+    fn a_backup_result_fits_its_schema() {
+        let volume = |kept, fingerprint| VolumeResult {
+            claim: "data".into(),
+            method: Method::CsiSnapshot,
+            kept,
+            engine: Some("postgres".into()),
+            fingerprint,
+        };
+        let result = BackupResult {
+            backup: "shop-1".into(),
+            namespace: "shop".into(),
+            phase: "Completed".into(),
+            took: SignedDuration::from_millis(7_100),
+            volumes: vec![
+                volume(Kept::Yes { because: "there".into(), bytes: Some(5) }, Fingerprinted::BeforeAndAfter),
+                volume(Kept::No { because: "skipped".into() }, Fingerprinted::No("none".into())),
+            ],
+            warnings: vec!["claim cache stays out".into()],
+        };
+        fits("backup-result", &super::backup::BackupResultV1::from(&result));
+    }
+
+    #[test]
+    fn an_error_fits_its_schema_with_and_without_a_hint() {
+        fits("error", &super::error::ErrorV1::from(&Failure::usage("what is this")));
+        let refusal = dr_core::refusal::Refusal::one("claim data", "it was skipped", "--leave data");
+        fits("error", &super::error::ErrorV1::from(&Failure::from_refusal("cannot restore", refusal).hint("look")));
+    }
+}

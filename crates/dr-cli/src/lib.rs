@@ -21,6 +21,8 @@ mod progress;
 mod render;
 mod report;
 mod restore;
+#[cfg(test)]
+mod samples;
 mod story;
 
 use exit::Exit;
