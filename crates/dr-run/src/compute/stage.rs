@@ -341,6 +341,7 @@ pub(super) fn restoring(object: &Spot, template: Value, within: u64) -> Move {
 /// The Restore object stays as evidence until finalize, but the staging namespace may not go before Velero has come to
 /// its first item: it makes the namespace when it is missing then, and only then.
 fn begun_or_ended(context: &Context<'_>) -> Undo {
+    const DONE: &str = "/status/progress/itemsRestored";
     let ours = Listing {
         kind: Kind::Restore,
         namespace: Some(context.place.velero_namespace.clone()),
@@ -348,7 +349,6 @@ fn begun_or_ended(context: &Context<'_>) -> Undo {
     };
     let not = |fields: Vec<Field>| Condition::NotAny { of: ours.clone(), fields };
     let in_progress = || Field::equals("/status/phase", "InProgress");
-    const DONE: &str = "/status/progress/itemsRestored";
     let back = Move::new(Action::Observe, 1800)
         .until(not(vec![Field::missing("/status/phase")]))
         .until(not(vec![Field::one_of("/status/phase", ["New", "Queued", "ReadyToStart"])]))
