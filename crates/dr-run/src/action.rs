@@ -116,6 +116,14 @@ pub struct Move {
     /// is not requeued). Any change of the claim makes it look at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nudge: Option<Spot>,
+    /// The object of a patch may have gone by itself, which is as good: a Job that ended and was cleared away.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub or_gone: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The annotation of a touch; removed again at once.
@@ -134,6 +142,7 @@ impl Move {
             binds: Vec::new(),
             progress: None,
             nudge: None,
+            or_gone: false,
         }
     }
 
@@ -170,6 +179,11 @@ impl Move {
     }
 
     /// Touches the object while waiting, and is done only once the touch has left no trace.
+    pub fn or_gone(mut self) -> Self {
+        self.or_gone = true;
+        self
+    }
+
     pub fn nudge(mut self, object: Spot) -> Self {
         let trace = Field::missing(&format!("/metadata/annotations/{}", NUDGE.replace('/', "~1")));
         self.until.push(Condition::Is { object: object.clone(), uid: None, fields: vec![trace] });

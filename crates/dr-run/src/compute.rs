@@ -291,7 +291,8 @@ fn premises(context: &Context<'_>) -> Vec<Condition> {
             None => premises.push(Condition::Absent { object: key.into() }),
         }
     }
-    for writer in &context.writers {
+    // A Job may end between the plan and its use.
+    for writer in context.writers.iter().filter(|writer| writer.key.kind != Kind::Job) {
         premises.push(Condition::is(writer.key.clone(), writer.uid.as_str(), rest::found(writer)));
     }
     premises

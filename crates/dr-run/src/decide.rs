@@ -70,6 +70,9 @@ pub fn decide(direction: &Move, seen: &Observation, bindings: &Bindings) -> Resu
     match effect(&direction.action, seen, bindings)? {
         Effect::There => finish(direction, seen, bindings),
         Effect::Coming { because } => Ok(Decision::Wait { because }),
+        Effect::Never { .. } if direction.or_gone && is_gone(&direction.action, seen, bindings)? => {
+            finish(direction, seen, bindings)
+        }
         Effect::Never { because } => Ok(Decision::Refused { because }),
         Effect::Missing(pending) => {
             if let Some(because) = first_not(&direction.after, seen, bindings)? {
@@ -92,6 +95,13 @@ fn told(hopeless: &Hopeless, seen: &Observation, bindings: &Bindings) -> Result<
     let found = seen.get(&detail.object.resolve(bindings)?)?;
     let says = found.and_then(|object| object.str_at(&detail.pointer)).map(str::trim).filter(|says| !says.is_empty());
     Ok(says.map_or_else(|| hopeless.tell.clone(), |says| format!("{}: {says}", hopeless.tell)))
+}
+
+/// Whether the object that a patch is for does not exist any more, or another one has its name.
+fn is_gone(action: &Action, seen: &Observation, bindings: &Bindings) -> Result<bool, Unjudged> {
+    let Action::Patch { target, .. } = action else { return Ok(false) };
+    let uid = target.uid.resolve(bindings)?;
+    Ok(seen.get(&target.object.resolve(bindings)?)?.and_then(Object::uid) != Some(uid))
 }
 
 fn finish(direction: &Move, seen: &Observation, bindings: &Bindings) -> Result<Decision, Unjudged> {

@@ -163,7 +163,12 @@ fn stop(context: &Context<'_>, writer: &Writer) -> Move {
         };
         stopped = stopped.until(Condition::NotAny { of: pods, fields });
     }
-    stopped
+    gone_is_as_good(stopped, writer)
+}
+
+/// A Job ends by itself, and whoever made it clears it away.
+fn gone_is_as_good(one_way: Move, writer: &Writer) -> Move {
+    if writer.key.kind == Kind::Job { one_way.or_gone() } else { one_way }
 }
 
 fn start(context: &Context<'_>, writer: &Writer) -> Move {
@@ -179,7 +184,7 @@ fn start(context: &Context<'_>, writer: &Writer) -> Move {
             vec![Field::at_least("/status/readyReplicas", replicas), Field::equals("/status/replicas", replicas)],
         ));
     }
-    started
+    gone_is_as_good(started, writer)
 }
 
 /// What was not ready when the plan was made is not waited for: it may be broken for reasons of its own.
