@@ -6,7 +6,7 @@ use serde_json::Value;
 /// The id of the newest run of a namespace.
 fn newest(shop: &Shop<'_>) -> String {
     let listed = shop.node.dr(&["restore", "list", "--ns", &shop.namespace, "-o", "json"]).exits(0).json();
-    let runs = listed["restores"].as_array().or_else(|| listed["items"].as_array()).cloned().unwrap_or_default();
+    let runs = listed["items"].as_array().cloned().unwrap_or_default();
     let newest = runs.iter().max_by_key(|run| run["made"].as_str().unwrap_or_default().to_owned());
     newest.and_then(|run| run["id"].as_str()).unwrap_or_else(|| panic!("no run in {listed}")).to_owned()
 }
