@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::format_push_string,
+    clippy::needless_pass_by_value,
     clippy::wildcard_enum_match_arm,
     reason = "a test that panics has failed, which is what it is for"
 )]

@@ -3,6 +3,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::expect_used,
+    clippy::type_complexity,
+    clippy::semicolon_if_nothing_returned,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     clippy::needless_pass_by_value,
