@@ -308,7 +308,7 @@ impl Driver {
                 let event = Event::Confirmed { step: step.clone(), how: "--yes".to_owned() };
                 return if self.append(world, event) { Ok(Flight::Done(Bindings::new())) } else { Err(Moved::Fenced) };
             }
-            Decision::Examine { pod, examination } => match self.examine(world, &pod, &examination) {
+            Decision::Examine { pod, examination } => match examine(world, self.answers, &pod, &examination) {
                 Some(said) => {
                     let answer = decide::judge_answer(&examination, &said, bindings);
                     return Ok(match answer.unwrap_or_else(|error| panic!("{}: {error}", step.0)) {
@@ -329,26 +329,24 @@ impl Driver {
         world.tick();
         Err(Moved::Waited)
     }
+}
 
-    /// What the examination's shell prints: none while nothing answers.
-    fn examine(&self, world: &World, pod: &Key, examination: &Examination) -> Option<Said> {
-        let silent = match examination.reading {
-            Reading::Report => {
-                Some(Said { exit_code: 1, stdout: String::new(), stderr: "it does not answer".to_owned() })
-            }
-            Reading::Fingerprint { .. } | Reading::SameAs { .. } => None,
-        };
-        let Some(content) = mounted(world, pod, examination) else { return silent };
-        let mut content = content.clone();
-        if self.answers.damaged && pod.namespace.as_deref() != Some(crate::app::NAMESPACE) {
-            content.digest ^= 1;
-        }
-        let stdout = match examination.reading {
-            Reading::SameAs { .. } => content.identity.to_string(),
-            Reading::Report | Reading::Fingerprint { .. } => content.answer(),
-        };
-        Some(Said { exit_code: 0, stdout, stderr: String::new() })
+/// What an examination's shell prints: none while nothing answers.
+pub fn examine(world: &World, answers: Answers, pod: &Key, examination: &Examination) -> Option<Said> {
+    let silent = match examination.reading {
+        Reading::Report => Some(Said { exit_code: 1, stdout: String::new(), stderr: "it does not answer".to_owned() }),
+        Reading::Fingerprint { .. } | Reading::SameAs { .. } => None,
+    };
+    let Some(content) = mounted(world, pod, examination) else { return silent };
+    let mut content = content.clone();
+    if answers.damaged && pod.namespace.as_deref() != Some(crate::app::NAMESPACE) {
+        content.digest ^= 1;
     }
+    let stdout = match examination.reading {
+        Reading::SameAs { .. } => content.identity.to_string(),
+        Reading::Report | Reading::Fingerprint { .. } => content.answer(),
+    };
+    Some(Said { exit_code: 0, stdout, stderr: String::new() })
 }
 
 /// The content of the volume that the examined container has at the examined path.

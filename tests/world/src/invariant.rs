@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use dr_core::kind::Kind;
 use dr_core::object::Key;
-use dr_run::run::Run;
 
 use crate::controllers::kubelet::writes;
 use crate::volume::{Content, Origin};
@@ -22,12 +21,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The first thing that is not as it must be.
-    pub fn check(&self, world: &World, run: &Run) -> Result<(), String> {
+    /// The first thing that is not as it must be. Before the switch was touched the staged copy is scratch.
+    pub fn check(&self, world: &World, switch_touched: bool) -> Result<(), String> {
         Self::no_volume_has_two_claims(world)?;
-        self.nothing_is_destroyed(world, run)?;
+        self.nothing_is_destroyed(world, switch_touched)?;
         self.no_writer_loses_its_volume(world)?;
-        self.one_volume_is_complete(world, run)
+        self.one_volume_is_complete(world, switch_touched)
     }
 
     fn no_volume_has_two_claims(world: &World) -> Result<(), String> {
@@ -42,10 +41,10 @@ impl Watch {
         Ok(())
     }
 
-    fn nothing_is_destroyed(&self, world: &World, run: &Run) -> Result<(), String> {
+    fn nothing_is_destroyed(&self, world: &World, switch_touched: bool) -> Result<(), String> {
         for (handle, volume) in &world.destroyed {
             let scratch = volume.made_for.starts_with(&format!("{}/", self.staging));
-            if !scratch || run.switch_touched() {
+            if !scratch || switch_touched {
                 return Err(format!("{handle}, made for {}, is destroyed", volume.made_for));
             }
         }
@@ -89,14 +88,14 @@ impl Watch {
         Ok(())
     }
 
-    fn one_volume_is_complete(&self, world: &World, run: &Run) -> Result<(), String> {
+    fn one_volume_is_complete(&self, world: &World, switch_touched: bool) -> Result<(), String> {
         for (handle, (volume, content)) in &self.originals {
             let found = world.volumes.get(handle).map(|disk| &disk.content);
             if found.is_none_or(|found| found.facts < content.facts || found.identity != content.identity) {
                 return Err(format!("{volume} has lost what it held when the restore began"));
             }
         }
-        if run.switch_touched() {
+        if switch_touched {
             for (claim, content) in &self.saved {
                 let made_for = format!("{}/{claim}", self.staging);
                 let whole = world.volumes.values().any(|disk| {

@@ -25,6 +25,7 @@ pub mod app;
 pub mod controllers;
 pub mod drive;
 pub mod facts;
+pub mod fake_api;
 pub mod invariant;
 pub mod normal;
 pub mod rng;

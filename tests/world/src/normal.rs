@@ -7,6 +7,7 @@ use dr_core::object::{Key, Object};
 use dr_run::plan::OPERATION;
 use serde_json::{Map, Value, json};
 
+use crate::app::ID;
 use crate::volume::Origin;
 use crate::world::World;
 
@@ -56,7 +57,7 @@ pub fn restored(world: &World) -> Vec<&Arc<Object>> {
 }
 
 fn skipped(world: &World, key: &Key, object: &Object, but: But) -> bool {
-    if key.kind == Kind::Job {
+    if key.kind == Kind::Job || is_journal(key) {
         return true;
     }
     if key.kind == Kind::Pod && object.controller().is_some_and(|by| by.kind == "Job") {
@@ -73,6 +74,12 @@ fn skipped(world: &World, key: &Key, object: &Object, but: But) -> bool {
     but != But::Nothing
         && (matches!(key.kind, Kind::Restore | Kind::PodVolumeRestore | Kind::VolumeSnapshotContent)
             || (but != But::Evidence && key.kind == Kind::PersistentVolume && !original()))
+}
+
+/// The plan, the journal and the record of a run: how it got here, not where it is.
+fn is_journal(key: &Key) -> bool {
+    let piece = |name: &str| name.contains("-plan-") || name.contains("-journal-") || name == format!("dr-{ID}");
+    key.kind == Kind::ConfigMap && piece(&key.name)
 }
 
 fn name(key: &Key, object: &Object) -> String {

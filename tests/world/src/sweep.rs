@@ -43,7 +43,7 @@ impl<'a> Sweep<'a> {
         Self { app, plan, answers, restored: None, before: Place::of(&app.world), runs: Cell::new(0), unfenced: false }
     }
 
-    fn blame(world: &World, why: &str) -> String {
+    pub fn blame(world: &World, why: &str) -> String {
         format!("--- what happened\n{}\n--- what is there\n{}\n--- {why}", tail(world, 200), sketch(world))
     }
 
@@ -57,7 +57,7 @@ impl<'a> Sweep<'a> {
         let before = world.revision;
         let moved = driver.advance(world);
         if world.revision != before {
-            self.app.watch.check(world, driver.run()).map_err(|why| Self::blame(world, &why))?;
+            self.app.watch.check(world, driver.run().switch_touched()).map_err(|why| Self::blame(world, &why))?;
         }
         Ok(moved)
     }
@@ -69,7 +69,10 @@ impl<'a> Sweep<'a> {
                 Moved::Finished(outcome) => {
                     self.runs.set(self.runs.get() + 1);
                     rest(world);
-                    self.app.watch.check(world, driver.run()).map_err(|why| Self::blame(world, &why))?;
+                    self.app
+                        .watch
+                        .check(world, driver.run().switch_touched())
+                        .map_err(|why| Self::blame(world, &why))?;
                     self.app.watch.check_content(world).map_err(|why| Self::blame(world, &why))?;
                     return Ok(outcome);
                 }
@@ -93,13 +96,17 @@ impl<'a> Sweep<'a> {
 
     /// Whether the world is where this outcome says it is, leaving out at least so much.
     fn judge(&self, driver: &Driver, world: &World, outcome: &Outcome, but: But) -> Found<()> {
+        self.judge_end(driver.run().switch_touched(), world, outcome, but)
+    }
+
+    /// The same for a run that somebody else drove.
+    pub fn judge_end(&self, touched: bool, world: &World, outcome: &Outcome, but: But) -> Found<()> {
         match outcome {
             Outcome::Restored => match &self.restored {
                 Some(restored) => Self::compare(world, restored, but, "restored, but not as undisturbed"),
                 None => Ok(()),
             },
             Outcome::Undone | Outcome::RolledBack { .. } => {
-                let touched = driver.run().switch_touched();
                 let but = match (but, touched) {
                     (But::Nothing, true) => But::KeptVolumes,
                     // Its class says Retain, and before the staged volume was seen nobody could say otherwise.
@@ -115,8 +122,8 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// The run that nobody disturbs, then one crash for every small step of it, then the same for its undo.
-    pub fn run(&mut self) -> Found<()> {
+    /// The run that nobody disturbs: where it ends is where every other has to end.
+    pub fn undisturbed(&mut self) -> Found<World> {
         let mut rng = Rng::new(self.app.shape.seed ^ 0xD15A_57E2);
         let mut world = self.app.world.clone();
         let mut driver = self.take(&mut world, &mut rng);
@@ -129,10 +136,17 @@ impl<'a> Sweep<'a> {
         if expected {
             self.restored = Some(Place::of(&world));
         }
+        Ok(world)
+    }
+
+    /// One crash for every small step of the run, then the same for its undo.
+    pub fn run(&mut self) -> Found<()> {
+        let mut world = self.undisturbed()?;
+        let mut rng = Rng::new(self.app.shape.seed ^ 0x0C2A_54E5);
         let mut again = self.app.world.clone();
         let mut forward = self.take(&mut again, &mut rng);
         self.disturb(&mut forward, &mut again, &mut rng)?;
-        if expected {
+        if self.restored.is_some() {
             self.ask_back_and_forth(&mut world, &mut rng)?;
         }
         Ok(())
@@ -238,13 +252,13 @@ impl<'a> Sweep<'a> {
                 self.step(&mut driver, &mut world)?;
             }
             sleeper.wake(&mut world);
-            self.app.watch.check(&world, driver.run()).map_err(|why| Self::blame(&world, &why))?;
+            self.app.watch.check(&world, driver.run().switch_touched()).map_err(|why| Self::blame(&world, &why))?;
         }
         let mut outcome = self.finish(&mut driver, &mut world)?;
         if wakes_at_the_end {
             sleeper.wake(&mut world);
             rest(&mut world);
-            self.app.watch.check(&world, driver.run()).map_err(|why| Self::blame(&world, &why))?;
+            self.app.watch.check(&world, driver.run().switch_touched()).map_err(|why| Self::blame(&world, &why))?;
             outcome = self.finish(&mut driver, &mut world)?;
         }
         // What a sleeper created may stand in the way; the run says so and stops, and whoever asks again gets through.
@@ -290,7 +304,7 @@ fn fork(world: &World, rng: &mut Rng, why: &str) -> World {
 }
 
 /// Time for what needs no process of ours: pods that end, garbage that is collected.
-fn rest(world: &mut World) {
+pub fn rest(world: &mut World) {
     for _ in 0..16 {
         world.tick();
     }

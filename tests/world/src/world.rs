@@ -153,6 +153,12 @@ impl World {
             let generation = found.i64_at("/metadata/generation").unwrap_or(1);
             object["metadata"]["generation"] = json!(generation + 1);
         }
+        // Any change of a claim makes the binder look at it again.
+        if key.kind == Kind::PersistentVolumeClaim
+            && let Some(uid) = found.uid()
+        {
+            self.resync.remove(uid);
+        }
         let object = Object(object);
         let free = object.list_at("/metadata/finalizers").is_empty() && object.list_at("/spec/finalizers").is_empty();
         let waits = key.kind == Kind::Pod && object.i64_at("/metadata/deletionGracePeriodSeconds").unwrap_or(0) > 0;
