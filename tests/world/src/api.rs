@@ -93,7 +93,7 @@ impl World {
         let set = metadata.get("resourceVersion").and_then(Value::as_str);
         if set.is_some_and(|version| !version.is_empty() && version != "0") {
             let why = "resourceVersion should not be set on objects to be created";
-            return Err(Refusal::new(500, "InternalError", why));
+            return Err(Refusal::new(500, "", why));
         }
         if self.get(key).is_some() {
             return Err(Self::exists(key));
@@ -160,6 +160,12 @@ impl World {
         }
         if text(&merged, "/metadata/name").as_deref() != Some(&key.name) {
             return Err(Refusal::new(400, "BadRequest", "the name of the object does not match the name on the URL"));
+        }
+        if merged
+            .pointer("/metadata/deletionTimestamp")
+            .is_some_and(|set| Some(set) != found.at("/metadata/deletionTimestamp"))
+        {
+            return Err(Refusal::invalid(key, "metadata.deletionTimestamp: Invalid value: field is immutable"));
         }
         for fixed in ["creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             let metadata = merged.get_mut("metadata").and_then(Value::as_object_mut).expect("it has a name and a uid");

@@ -287,8 +287,8 @@ impl State {
             return answer;
         }
         let Some(mut place) = place(&call.path) else {
-            let why = "the server could not find the requested resource";
-            return failure(&Refusal::new(404, "NotFound", why), None);
+            // The real one says "404 page not found", in plain text.
+            return (404, Value::Null);
         };
         let result = match (&call.method, &place.name) {
             (&Method::GET, Some(name)) => {
@@ -399,7 +399,9 @@ impl State {
         let mut metadata = json!({ "resourceVersion": world.revision.to_string() });
         if to < found.len() {
             metadata["continue"] = json!(to.to_string());
-            metadata["remainingItemCount"] = json!(found.len() - to);
+            if selector.is_empty() {
+                metadata["remainingItemCount"] = json!(found.len() - to);
+            }
         }
         let (version, kind) = if partial {
             ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadataList".to_owned())

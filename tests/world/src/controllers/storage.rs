@@ -228,7 +228,7 @@ fn source(world: &World, namespace: &str, claim: &Object) -> Option<(Origin, Con
     Some((Origin::Restored, data.content.clone()))
 }
 
-/// `pvc-protection` holds a claim while any pod names it, `pv-protection` a volume while it is bound.
+/// `pvc-protection` holds a claim while any pod on a node names it, ended ones included; `pv-protection` a volume while it is bound.
 pub(super) fn protection(world: &mut World) {
     let release = |world: &mut World, key: &Key, finalizer: &str| {
         world.edit(key, |object| {
@@ -240,7 +240,10 @@ pub(super) fn protection(world: &mut World) {
     for key in world.keys_of(Kind::PersistentVolumeClaim) {
         let namespace = key.namespace.as_deref().unwrap_or_default();
         if world.get(&key).is_some_and(|claim| claim.is_terminating())
-            && !world.within(Kind::Pod, namespace).any(|(_, pod)| dr_run::condition::mounts(pod, &key.name))
+            && !world
+                .within(Kind::Pod, namespace)
+                // A pod without a node will not start on a claim that is being deleted.
+                .any(|(_, pod)| pod.at("/spec/nodeName").is_some() && dr_run::condition::mounts(pod, &key.name))
         {
             release(world, &key, "kubernetes.io/pvc-protection");
         }
