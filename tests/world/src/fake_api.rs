@@ -414,13 +414,12 @@ impl State {
     fn create(&mut self, call: &Call, place: &Place) -> Result<Answer, Refusal> {
         let name = match call.body.pointer("/metadata/name").and_then(Value::as_str) {
             Some(name) => name.to_owned(),
-            None => match call.body.pointer("/metadata/generateName").and_then(Value::as_str) {
-                Some(prefix) => format!("{prefix}{:05x}", self.world.revision),
-                None => {
-                    let why = "name or generateName is required";
-                    return Err(Refusal::new(422, "Invalid", why));
-                }
-            },
+            None => {
+                let Some(prefix) = call.body.pointer("/metadata/generateName").and_then(Value::as_str) else {
+                    return Err(Refusal::new(422, "Invalid", "name or generateName is required"));
+                };
+                format!("{prefix}{:05x}", self.world.revision)
+            }
         };
         let key = Key { kind: place.kind, namespace: place.namespace.clone(), name };
         let mut body = call.body.clone();

@@ -2,7 +2,17 @@
 //!
 //! `KUBECONFIG_DR_NODE=… cargo test -p dr-world --test conformance` runs it against that cluster as well; it makes two
 //! namespaces and two persistent volumes of its own there and removes them. Any difference fails.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a script that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::similar_names,
+    clippy::needless_pass_by_value,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "a script: long, in order, and where it cannot go on it has failed"
+)]
 
 use std::time::Duration;
 
