@@ -4,12 +4,13 @@ use clap::Args;
 use dr_core::choose::{self, Choice};
 use dr_run::plan::Plan;
 
+use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::flags::{Flags, Output};
 use crate::glue::{self, Session};
 use crate::report::Failure;
 use crate::restore::run::Selection;
-use crate::{config, json, out, render};
+use crate::{json, out, render};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PlanArgs {
@@ -23,9 +24,10 @@ pub(crate) fn main(flags: &Flags, args: &PlanArgs) -> Result<Exit, Failure> {
 }
 
 pub(crate) fn show(flags: &Flags, namespace: &str, selection: &Selection) -> Result<Exit, Failure> {
+    let config = config::find()?;
     let plan = glue::block_on(async {
         let session = glue::connect(flags).await?;
-        make(&session, namespace, selection).await
+        make(&session, namespace, selection, &config).await
     })?;
     match flags.output {
         Output::Table => out::result(&render::plan::text(&plan, false))?,
@@ -38,8 +40,12 @@ pub(crate) fn show(flags: &Flags, namespace: &str, selection: &Selection) -> Res
 }
 
 /// Reads the cluster, chooses the backup, reads what the choice needs of it, and plans.
-pub(crate) async fn make(session: &Session, namespace: &str, selection: &Selection) -> Result<Plan, Failure> {
-    let config = config::find()?;
+pub(crate) async fn make(
+    session: &Session,
+    namespace: &str,
+    selection: &Selection,
+    config: &Config,
+) -> Result<Plan, Failure> {
     let request = selection.choice(config.left(namespace));
     let mut facts = session.capture(namespace).await?;
     let chosen = loop {

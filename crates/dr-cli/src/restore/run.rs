@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::flags::{self, Flags};
 use crate::report::Failure;
 use crate::restore::{follow, plan};
-use crate::{glue, out, render};
+use crate::{config, glue, out, render};
 
 /// Which data comes back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -91,10 +91,11 @@ pub(crate) fn main(flags: &Flags, args: &RunArgs) -> Result<Exit, Failure> {
     if going.dry_run {
         return plan::show(flags, namespace, selection);
     }
+    let config = config::find()?;
     let asker = Asker::find(going.yes, flags.output)?;
     glue::block_on(async {
         let session = glue::connect(flags).await?;
-        let plan = plan::make(&session, namespace, selection).await?;
+        let plan = plan::make(&session, namespace, selection, &config).await?;
         out::prose(&render::plan::text(&plan, flags.output == flags::Output::Wide));
         follow::begin(&session, plan, asker, flags, going.timeout).await
     })
