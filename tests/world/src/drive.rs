@@ -230,12 +230,12 @@ impl Driver {
         self.run.plan().steps().find(|step| step.name == *name).expect("the run names its own steps")
     }
 
-    fn direction(&self, name: &StepName, direction: Direction) -> Option<Move> {
+    fn direction(&self, name: &StepName, direction: Direction) -> Option<&Move> {
         let step = self.step(name);
         if direction == Direction::Back && self.run.left_nothing(step) {
             return None;
         }
-        one_way(step, direction).cloned()
+        one_way(step, direction)
     }
 
     fn advance_wave(&mut self, world: &mut World) -> Moved {
@@ -291,12 +291,13 @@ impl Driver {
     ) -> Result<Flight, Moved> {
         let Some(open) = self.direction(step, direction) else { return Ok(Flight::Done(Bindings::new())) };
         let bindings = self.run.bindings();
-        let queries = decide::queries(&open, bindings).unwrap_or_else(|error| panic!("{}: {error}", step.0));
+        let (late, within) = (open.late, open.within);
+        let queries = decide::queries(open, bindings).unwrap_or_else(|error| panic!("{}: {error}", step.0));
         let seen = world.observe(&queries);
         if self.fenced(world) {
             return Err(Moved::Fenced);
         }
-        let decision = decide::decide(&open, &seen, bindings).unwrap_or_else(|error| panic!("{}: {error}", step.0));
+        let decision = decide::decide(open, &seen, bindings).unwrap_or_else(|error| panic!("{}: {error}", step.0));
         let because = match decision {
             Decision::Done(bound) => return Ok(Flight::Done(bound)),
             Decision::Act(request) => return Ok(Flight::Act(request)),
@@ -321,9 +322,9 @@ impl Driver {
             Decision::Wait { because } => because,
         };
         if world.now >= deadline {
-            return match open.late {
+            return match late {
                 Late::Detach => Err(Moved::Detached),
-                Late::Fail => Ok(Flight::Failed(format!("not within {} s: {because}", open.within))),
+                Late::Fail => Ok(Flight::Failed(format!("not within {within} s: {because}"))),
             };
         }
         world.tick();

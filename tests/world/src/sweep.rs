@@ -305,7 +305,7 @@ fn fork(world: &World, rng: &mut Rng, why: &str) -> World {
 
 /// Time for what needs no process of ours: pods that end, garbage that is collected.
 pub fn rest(world: &mut World) {
-    for _ in 0..16 {
+    for _ in 0..12 {
         world.tick();
     }
 }

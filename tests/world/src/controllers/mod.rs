@@ -44,6 +44,11 @@ impl Controller {
         Self::NodeAgent,
     ];
 
+    /// Whether it may do something although no object has changed.
+    pub fn watches_the_clock(self) -> bool {
+        matches!(self, Self::Claims | Self::CronJobs | Self::Kubelet)
+    }
+
     pub fn step(self, world: &mut World) {
         match self {
             Self::Claims => storage::claims(world),
