@@ -15,6 +15,7 @@ use crate::servers::Servers;
 use crate::{dist, packages};
 
 mod cargo;
+mod shop;
 mod tally;
 
 use cargo::{Cargo, Ended};
@@ -31,6 +32,8 @@ pub(crate) struct Options {
 const WITH_IGNORED: [&str; 8] =
     ["dr-cli", "dr-cluster", "dr-core", "dr-csi", "dr-house", "dr-run", "dr-world", "kubectl-dr"];
 const LIVE: &str = "dr-live";
+/// Passes without doing anything where no node is named; so it runs only where one is.
+const CONFORMANCE: &str = "a_real_server_tells_the_script_as_the_model_does";
 
 pub(crate) fn test(options: &Options) -> Result<ExitCode> {
     if options.live {
@@ -105,7 +108,7 @@ impl Tests<'_> {
         self.check("rustfmt", minutes(2), Cargo::tool().args(["fmt", "--all", "--check"]));
         let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
         self.check("clippy", minutes(25), Cargo::tool().args(clippy));
-        let workspace = Cargo::test().args(["--workspace", "--exclude", LIVE]);
+        let workspace = Cargo::test().args(["--workspace", "--exclude", LIVE]).behind(["--skip", CONFORMANCE]);
         self.ignored =
             self.cargo_test("tests without a node, and the examples in documentation", minutes(35), &workspace);
         if self.long {
@@ -206,14 +209,25 @@ impl Tests<'_> {
             env.push(("DR_ARCHIVE", dist.archive.clone()));
             env.push(("DR_MANIFEST", dist.manifest.clone()));
         }
-        let waiting = self.take_ignored(|reason| !reason.starts_with("long"));
-        self.run_ignored("tests that need the node's servers", minutes(20), &waiting, &env);
+        let conformance =
+            Cargo::test().args(["--package", "dr-world", "--test", "conformance"]).envs(&env).behind([CONFORMANCE]);
+        self.cargo_test("the model tells of an API server what a real one does", minutes(10), &conformance);
+        let looked_at = self.ran("a shop with a backup, to be looked at", |root, _| {
+            let of = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_path());
+            let (kubectl, kubeconfig, bin) = (of("DR_KUBECTL"), of("KUBECONFIG_DR_NODE"), of("DR_BIN"));
+            let (Some(kubectl), Some(kubeconfig), Some(bin)) = (kubectl, kubeconfig, bin) else { return Ok(false) };
+            shop::deploy(root, kubectl, kubeconfig, bin).map(|()| true)
+        });
+        if looked_at {
+            let waiting = self.take_ignored(|reason| !reason.starts_with("long"));
+            self.run_ignored("tests that need the node's servers", minutes(20), &waiting, &env);
+        }
         let mut cargo = Cargo::test().args(["--package", LIVE]).envs(&env);
         let limit = if self.long {
             cargo = cargo.envs(&[("DR_LONG", "1".into())]).behind(["--include-ignored"]);
             minutes(240)
         } else {
-            minutes(40)
+            minutes(50)
         };
         let ignored = self.cargo_test("restores on the node", limit, &cargo);
         self.ignored.extend(ignored);
@@ -226,6 +240,7 @@ fn environment(root: &Path, name: &str) -> Result<Vec<(&'static str, PathBuf)>> 
     let servers = Servers::build(&cache, None)?;
     let node = cache.nodes().join(name);
     Ok(vec![
+        ("KUBECONFIG", node.join("kubeconfig")),
         ("KUBECONFIG_DR_NODE", node.join("kubeconfig")),
         ("DR_NODE", PathBuf::from(name)),
         ("DR_NODE_DIR", node),
