@@ -58,6 +58,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim
+    Switch: swap/data-postgres-0/held
     Switch: back/statefulset/postgres
     Switch: back/data-postgres-0/identity
     Switch: back/deployment/orders
@@ -71,11 +72,12 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
     Prepare: stage/restore
+    Prepare: verify/data-postgres-0/source
+    Prepare: verify/data-postgres-0/snapshot
+    Prepare: verify/data-postgres-0/content
     Prepare: verify/postgres-0/open
     Prepare: verify/data-postgres-0/bound
     Prepare: verify/data-postgres-0/volume
-    Prepare: verify/data-postgres-0/snapshot
-    Prepare: verify/data-postgres-0/content
     Prepare: verify/data-postgres-0/retain
     Prepare: verify/data-postgres-0/read
     Prepare: verify/data-postgres-0/live
@@ -91,6 +93,7 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim
+    Switch: swap/data-postgres-0/held
     Switch: back/statefulset/postgres
     Switch: back/data-postgres-0/identity
     Switch: back/deployment/orders

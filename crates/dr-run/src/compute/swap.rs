@@ -17,6 +17,7 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
     waves.push(wave(Section::Switch, live().map(|(claim, live)| note(claim, live)).collect()));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| delete_claim(claim, live)).collect()));
     waves.push(wave(Section::Switch, context.claims.iter().map(create_claim).collect()));
+    waves.push(wave(Section::Switch, context.claims.iter().map(held).collect()));
 }
 
 fn not_in_use(claim: &ClaimFacts) -> Condition {
@@ -123,4 +124,23 @@ pub(super) fn create_claim(claim: &ClaimFacts) -> Step {
     });
     let title = format!("create claim {} on the restored volume", claim.name);
     step(format!("swap/{}/create-claim", claim.name), Phase::Swap, title, forward, Undo::by(undo))
+}
+
+/// A later restore that was undone has made the claim anew: the volume tells which claim holds it when this one is
+/// undone, so that no uid of before is waited for.
+fn held(claim: &ClaimFacts) -> Step {
+    let object = Spot::cluster(Kind::PersistentVolume, Text::slot(claim.staged_volume()));
+    let holds = || Condition::Is {
+        object: object.clone(),
+        uid: Some(Text::slot(claim.staged_volume_uid())),
+        fields: vec![
+            Field::equals("/spec/claimRef/namespace", claim.namespace.as_str()),
+            Field::equals("/spec/claimRef/name", claim.name.as_str()),
+        ],
+    };
+    let forward = Move::new(Action::Observe, 60).until(holds());
+    let undo =
+        Move::new(Action::Observe, 60).until(holds()).bind(claim.new_uid(), object.clone(), "/spec/claimRef/uid");
+    let title = format!("see which claim holds the restored volume of {}", claim.name);
+    step(format!("swap/{}/held", claim.name), Phase::Swap, title, forward, Undo::by(undo))
 }
