@@ -4,6 +4,7 @@
 
 mod cache;
 mod cmd;
+mod demo;
 mod dist;
 mod node;
 mod packages;
@@ -40,6 +41,8 @@ enum Task {
     Kubectl(RestArgs),
     /// Open a shell inside a node's namespaces, or run one command there
     Shell(RestArgs),
+    /// Deploy a bookstore, lose its data in three ways and get it back
+    Demo(DemoArgs),
     /// Bring a node up and down and compare the machine before and after
     Selfcheck(SelfcheckArgs),
     /// Build the archive of the four executables and the manifest by which krew installs it
@@ -101,6 +104,16 @@ struct RestArgs {
 }
 
 #[derive(Args)]
+struct DemoArgs {
+    /// Write the transcript into docs/evidence
+    #[arg(long)]
+    record: bool,
+    /// The cluster kubectl points at instead of a node of ours
+    #[arg(long, value_name = "current", value_parser = ["current"])]
+    on: Option<String>,
+}
+
+#[derive(Args)]
 struct SelfcheckArgs {
     /// Only the control plane (faster)
     #[arg(long)]
@@ -152,6 +165,9 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Logs(args) => node::status::logs(&args.name, args.component.as_deref())?,
         Task::Kubectl(args) => return node::status::kubectl(&args.name, &args.args),
         Task::Shell(args) => return node::status::shell(&args.name, &args.args),
+        Task::Demo(args) => {
+            return demo::demo(&demo::Options { on_current: args.on.is_some(), record: args.record });
+        }
         Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
         Task::Dist(args) => {
             dist::dist(args.base_url.as_deref())?;
