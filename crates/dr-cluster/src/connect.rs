@@ -1,12 +1,14 @@
 //! kubectl's own flags, resolved to a client the way kubectl resolves them.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::config::{Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 use kube::{Client, Config};
+use tokio::time::Instant;
 
-use crate::api_error;
+use crate::api_error::{self, ApiError, ApiErrorKind};
 
 /// A request that takes longer has been lost: what is asked here answers in milliseconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,6 +42,34 @@ pub struct Connection {
     /// From the flag, else from the context; none when neither says.
     pub default_namespace: Option<String>,
     pub flags: ConnectFlags,
+    pub(crate) silence: Silence,
+}
+
+/// An API server that has just come back refuses everybody until it has read its roles.
+#[derive(Clone, Default)]
+pub(crate) struct Silence(Arc<Mutex<Option<Instant>>>);
+
+impl Silence {
+    const UNTIL_ROLES_ARE_READ: Duration = Duration::from_secs(30);
+
+    /// A refusal soon after silence is told as what it is: no answer yet.
+    pub(crate) fn judge(&self, mut error: ApiError) -> ApiError {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match error.kind {
+            ApiErrorKind::Unreachable => *last = Some(Instant::now()),
+            ApiErrorKind::Forbidden if last.is_some_and(|last| last.elapsed() < Self::UNTIL_ROLES_ARE_READ) => {
+                error.kind = ApiErrorKind::Unreachable;
+            }
+            ApiErrorKind::Forbidden
+            | ApiErrorKind::NotFound
+            | ApiErrorKind::Conflict
+            | ApiErrorKind::AlreadyExists
+            | ApiErrorKind::Invalid
+            | ApiErrorKind::Timeout
+            | ApiErrorKind::Other => {}
+        }
+        error
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +103,7 @@ impl Connection {
             server: "https://test.invalid".to_owned(),
             default_namespace: None,
             flags: ConnectFlags::default(),
+            silence: Silence::default(),
         }
     }
 
@@ -96,7 +127,7 @@ impl Connection {
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = flags.namespace.clone().or_else(|| Some(config.default_namespace.clone()));
         let client = Client::try_from(config).map_err(|error| ConnectError::Client(api_error::told(&error)))?;
-        Ok(Self { client, context, server, default_namespace, flags })
+        Ok(Self { client, context, server, default_namespace, flags, silence: Silence::default() })
     }
 }
 
@@ -247,6 +278,17 @@ fn by_nearness(wanted: &str, mut known: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_right_after_a_silence_may_pass_and_a_later_one_is_final() {
+        let silence = Silence::default();
+        let refused = || ApiError { kind: ApiErrorKind::Forbidden, code: Some(403), message: "told".to_owned() };
+        assert!(!silence.judge(refused()).is_passing());
+        silence.judge(ApiError::new(ApiErrorKind::Unreachable, "connection refused"));
+        assert!(silence.judge(refused()).is_passing());
+        tokio::time::advance(Duration::from_secs(40)).await;
+        assert!(!silence.judge(refused()).is_passing());
+    }
 
     const TWO: &str = r"
 apiVersion: v1

@@ -91,7 +91,8 @@ async fn send_for(
     // Parsed here: kube logs the whole answer when it is not what it expected, and that may be a Secret.
     let text = tokio::time::timeout(within, connection.client.request_text(request))
         .await
-        .map_err(|_| ApiError::no_answer(within))??;
+        .map_err(|_| ApiError::no_answer(within))?
+        .map_err(|error| connection.silence.judge(error.into()))?;
     serde_json::from_str(&text)
         .map_err(|error| ApiError::new(ApiErrorKind::Unreachable, format!("the answer to {path} is no JSON: {error}")))
 }
