@@ -212,15 +212,20 @@ impl Tests<'_> {
         let conformance =
             Cargo::test().args(["--package", "dr-world", "--test", "conformance"]).envs(&env).behind([CONFORMANCE]);
         self.cargo_test("the model tells of an API server what a real one does", minutes(10), &conformance);
-        let looked_at = self.ran("a shop with a backup, to be looked at", |root, _| {
-            let of = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_path());
-            let (kubectl, kubeconfig, bin) = (of("DR_KUBECTL"), of("KUBECONFIG_DR_NODE"), of("DR_BIN"));
-            let (Some(kubectl), Some(kubeconfig), Some(bin)) = (kubectl, kubeconfig, bin) else { return Ok(false) };
-            shop::deploy(root, kubectl, kubeconfig, bin).map(|()| true)
-        });
-        if looked_at {
-            let waiting = self.take_ignored(|reason| !reason.starts_with("long"));
-            self.run_ignored("tests that need the node's servers", minutes(20), &waiting, &env);
+        if self.long {
+            let looked_at = self.ran("a shop with a backup, to be looked at", |root, _| {
+                let of = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_path());
+                let (kubectl, kubeconfig, bin) = (of("DR_KUBECTL"), of("KUBECONFIG_DR_NODE"), of("DR_BIN"));
+                let (Some(kubectl), Some(kubeconfig), Some(bin)) = (kubectl, kubeconfig, bin) else { return Ok(false) };
+                shop::deploy(root, kubectl, kubeconfig, bin).map(|()| true)
+            });
+            if looked_at {
+                let waiting = self.take_ignored(|reason| !reason.starts_with("long"));
+                self.run_ignored("tests that need the node's servers", minutes(20), &waiting, &env);
+            }
+        } else {
+            let packed = self.take_ignored(|reason| reason.contains("krew"));
+            self.run_ignored("the plugin in the real krew", minutes(20), &packed, &env);
         }
         let mut cargo = Cargo::test().args(["--package", LIVE]).envs(&env);
         let limit = if self.long {

@@ -183,10 +183,14 @@ impl<E: Examiner> Executor<'_, E> {
         let entries: Vec<Entry> =
             events.into_iter().map(|event| Entry { at: (self.clock)(), epoch: held.position.epoch(), event }).collect();
         // What does not fit is found out before it stands in the journal for good.
+        let before = held.run.exchanges().to_vec();
         for entry in &entries {
             held.run.apply(entry)?;
         }
         self.store.append(&mut held.position, &entries).await?;
+        if held.run.exchanges() != before {
+            self.store.set_exchanges(&held.run.plan().id, held.run.exchanges()).await?;
+        }
         Ok(())
     }
 

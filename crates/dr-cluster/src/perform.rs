@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dr_core::object::Object;
-use dr_run::action::{Late, Move, NUDGE, Step};
+use dr_run::action::{Late, Move, NUDGE, Reading, Step};
 use dr_run::condition::{Observation, Query};
 use dr_run::decide::{self, Answer as Judged, Decision};
 use dr_run::slot::Bindings;
@@ -138,6 +138,10 @@ impl<E: Examiner> Performer<'_, E> {
                     }
                     let said = match self.examiner.examine(&pod, &examination).await {
                         Ok(said) => said,
+                        // What is only reported is no reason to stop: the live engine may be the one that is broken.
+                        Err(_) if matches!(examination.reading, Reading::Report) => {
+                            return End::Done(Bindings::from([(examination.into.clone(), String::new())]));
+                        }
                         Err(ExecError::NotStarted(because)) => {
                             if let Some(end) = late(one_way, deadline, &because) {
                                 return end;
@@ -147,6 +151,13 @@ impl<E: Examiner> Performer<'_, E> {
                         }
                         Err(error) => return End::Failed(format!("in {pod}: {error}")),
                     };
+                    if let Some(because) = decide::not_yet(&examination, &said) {
+                        if let Some(end) = late(one_way, deadline, &because) {
+                            return end;
+                        }
+                        self.wait(step, because, deadline, pause.next()).await;
+                        continue;
+                    }
                     return match decide::judge_answer(&examination, &said, bindings) {
                         Ok(Judged::Fits(bound)) => End::Done(bound),
                         Ok(Judged::Rejected { because }) => End::Failed(because),

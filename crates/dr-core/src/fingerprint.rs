@@ -71,7 +71,7 @@ pub fn read(answer: &str) -> Result<Fingerprint, Unreadable> {
     for (index, text) in body.iter().enumerate() {
         let fields: Vec<&str> = text.splitn(5, '\t').collect();
         match fields.as_slice() {
-            ["identity", ""] | ["version", ""] => return Err(bad(index + 2, text)),
+            ["identity" | "version", ""] => return Err(bad(index + 2, text)),
             ["identity", identity] => found.identity = Some((*identity).to_owned()),
             ["version", version] => found.version = Some((*version).to_owned()),
             ["note", note] => found.notes.push((*note).to_owned()),

@@ -132,6 +132,17 @@ fn bare_pods(facts: &Facts, exchanged: &BTreeSet<String>, refusal: &mut Refusal)
     for pod in facts.of(Kind::Pod, &facts.namespace)? {
         let mounted = claims::named_in(pod, "/spec/volumes");
         let Some(claim) = mounted.iter().find(|claim| exchanged.contains(*claim)) else { continue };
+        if let Some(phase @ ("Succeeded" | "Failed")) = pod.str_at("/status/phase") {
+            refusal.add(
+                format!("pod {}", pod.name()),
+                format!(
+                    "it has {} and still holds {claim}: a finished pod keeps its claim from being deleted",
+                    phase.to_lowercase()
+                ),
+                format!("delete it: kubectl -n {} delete pod {}", facts.namespace, pod.name()),
+            );
+            continue;
+        }
         match pod.controller() {
             None => refusal.add(
                 format!("pod {}", pod.name()),

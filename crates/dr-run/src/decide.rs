@@ -302,6 +302,16 @@ pub struct Said {
     pub stderr: String,
 }
 
+/// Why the command is to be run again before its deadline: an engine that has just come up may still refuse to answer.
+pub fn not_yet(examination: &Examination, said: &Said) -> Option<String> {
+    match examination.reading {
+        Reading::SameAs { .. } if said.exit_code != 0 => {
+            Some(format!("{} does not answer yet: {}", examination.container, said.stderr.trim()))
+        }
+        Reading::SameAs { .. } | Reading::Fingerprint { .. } | Reading::Report => None,
+    }
+}
+
 /// Judges what the command of an [`Action::Examine`] said.
 pub fn judge_answer(examination: &Examination, said: &Said, bindings: &Bindings) -> Result<Answer, Unbound> {
     let bind = |text: String| Answer::Fits(Bindings::from([(examination.into.clone(), text)]));

@@ -23,6 +23,7 @@ fn stopped(shop: &Shop<'_>, replicas: &str) {
 }
 
 #[test]
+#[ignore = "long: waits for claims that stay Pending"]
 fn files_by_hand_are_called_completed_and_leave_nothing_or_an_empty_volume() {
     let node = node!();
     let shop = Shop::open(&node, "live-hand-fs", By::Files, Class::WaitForFirstConsumer, 1_000);
@@ -45,6 +46,7 @@ fn files_by_hand_are_called_completed_and_leave_nothing_or_an_empty_volume() {
 }
 
 #[test]
+#[ignore = "long: waits for claims that stay Pending"]
 fn snapshots_by_hand_are_called_completed_while_the_claim_is_still_pending() {
     let node = node!();
     let shop = Shop::open(&node, "live-hand-csi", By::Snapshot, Class::WaitForFirstConsumer, 1_000);

@@ -21,6 +21,7 @@ fn turned_down(shop: &Shop<'_>, more: &[&str], says: &str) {
 }
 
 #[test]
+#[ignore = "long: six stagings, of which each fails at its end"]
 fn a_file_copy_of_a_running_engine_without_fingerprint_is_unproven() {
     let node = node!();
     let shop = Shop::open(&node, "live-unproven", By::Files, Class::WaitForFirstConsumer, 1_000);
@@ -35,6 +36,7 @@ fn a_file_copy_of_a_running_engine_without_fingerprint_is_unproven() {
 }
 
 #[test]
+#[ignore = "long: six stagings, of which each fails at its end"]
 fn a_backup_that_is_younger_than_the_damage_brings_nothing_back() {
     let node = node!();
     let shop = Shop::open(&node, "live-younger", By::Snapshot, Class::WaitForFirstConsumer, 1_000);
@@ -68,6 +70,7 @@ fn find(dir: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
 }
 
 #[test]
+#[ignore = "long: six stagings, of which each fails at its end"]
 fn a_table_file_cut_short_is_told_by_the_fingerprint() {
     let node = node!();
     let shop = Shop::open(&node, "live-short", By::Snapshot, Class::WaitForFirstConsumer, 1_000);
@@ -86,6 +89,7 @@ fn a_table_file_cut_short_is_told_by_the_fingerprint() {
 }
 
 #[test]
+#[ignore = "long: six stagings, of which each fails at its end"]
 fn a_database_that_cannot_recover_is_told_by_its_own_last_words() {
     let node = node!();
     let shop = Shop::open(&node, "live-broken", By::Snapshot, Class::WaitForFirstConsumer, 1_000);
@@ -100,6 +104,7 @@ fn a_database_that_cannot_recover_is_told_by_its_own_last_words() {
 }
 
 #[test]
+#[ignore = "long: six stagings, of which each fails at its end"]
 fn a_volume_that_comes_up_empty_is_seen_before_an_entry_point_makes_a_new_database() {
     let node = node!();
     let shop = Shop::open(&node, "live-empty", By::Snapshot, Class::WaitForFirstConsumer, 1_000);
@@ -113,6 +118,7 @@ fn a_volume_that_comes_up_empty_is_seen_before_an_entry_point_makes_a_new_databa
 }
 
 #[test]
+#[ignore = "long: six stagings, of which each fails at its end"]
 fn an_archive_that_was_changed_in_the_object_store_is_not_trusted() {
     let node = node!();
     let shop = Shop::open(&node, "live-rot", By::Files, Class::WaitForFirstConsumer, 20_000);

@@ -123,6 +123,10 @@ pub(crate) async fn may_turn(session: &Session, story: &Story, to: Direction) ->
         let because = "what it had staged is removed".to_owned();
         return Err(refused(because).hint(format!("kubectl dr restore --ns {}", plan.place.namespace)));
     }
+    if to == Direction::Forward && plan.namespace_gone {
+        let because = "its namespace is back already; undo only stopped what writes".to_owned();
+        return Err(refused(because).hint(format!("scale the workloads of {} up again", plan.place.namespace)));
+    }
     if to == Direction::Back && story.run.direction() == Direction::Back && story.outcome().is_some() {
         return Err(refused("it is undone already".to_owned()));
     }

@@ -12,7 +12,7 @@ pub(super) const PROFILE: Profile = Profile {
     staged_args: &[],
     server: None,
     pre_backup: None,
-    torn_by_file_copy: false,
+    torn_by_file_copy: true,
 };
 
 /// Paths, sizes and contents of the regular files; times and owners are not part of it, since a mount may change them.

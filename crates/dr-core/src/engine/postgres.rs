@@ -46,7 +46,7 @@ user=${POSTGRES_USER:-postgres}
 database=${POSTGRES_DB:-$user}
 if [ -z "${POSTGRES_PASSWORD:-}" ] && [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE"); fi
 export PGPASSWORD="${POSTGRES_PASSWORD:-}" PGCONNECT_TIMEOUT=5 PGAPPNAME=kubectl-dr PGTZ=UTC PGDATESTYLE=ISO
-ask() { psql -h 127.0.0.1 -p "${PGPORT:-5432}" -U "$user" -XAtq -v ON_ERROR_STOP=1 "$@"; }
+ask() { psql -h 127.0.0.1 -p "${PGPORT:-5432}" -U "$user" -wXAtq -v ON_ERROR_STOP=1 "$@"; }
 "#
     };
 }
@@ -79,9 +79,11 @@ const FINGERPRINT: &str = concat!(
     connect!(),
     r#"
 echo "fingerprint 1 postgres"
-printf 'identity\t%s\n' "$(ask -d "$database" -c 'select system_identifier from pg_control_system()')"
-printf 'version\t%s\n' "$(ask -d "$database" -c 'show server_version')"
-ask -d "$database" -c "select datname from pg_database where datallowconn and not datistemplate order by 1" |
+identity=$(ask -d "$database" -c 'select system_identifier from pg_control_system()')
+version=$(ask -d "$database" -c 'show server_version')
+databases=$(ask -d "$database" -c "select datname from pg_database where datallowconn and not datistemplate order by 1")
+printf 'identity\t%s\nversion\t%s\n' "$identity" "$version"
+printf '%s\n' "$databases" |
 while IFS= read -r db; do
   ask -d "$db" -F "$(printf '\t')" <<'SQL'
 set extra_float_digits = 1;

@@ -75,6 +75,14 @@ pub(super) fn all(
             }
         };
         match use_of(&consumer.pod, &claim.name) {
+            Some((_, found)) if started_by_a_shell(&consumer.pod, &found) => refusal.add(
+                format!("claim {}", claim.name),
+                format!(
+                    "container {} starts {} through a shell, so the staged copy could not be kept from archiving",
+                    found.container, found.profile
+                ),
+                "start the engine by the image's own entry point, or leave the claim out with --leave",
+            ),
             Some(used) => {
                 consumer.uses.insert(claim.name.clone(), used);
             }
@@ -86,6 +94,19 @@ pub(super) fn all(
         }
     }
     Ok(consumers.into_values().collect())
+}
+
+/// Arguments appended to `sh -c …` are the shell's, not the engine's.
+fn started_by_a_shell(pod: &Object, found: &Found) -> bool {
+    const SHELLS: [&str; 5] = ["sh", "bash", "ash", "dash", "busybox"];
+    let serves = engine::named(found.profile).is_some_and(|profile| profile.server.is_some());
+    let containers = pod.list_at("/spec/containers").iter();
+    let mut named = containers.filter(|c| c.get("name").and_then(Value::as_str) == Some(found.container.as_str()));
+    let first = named.next().and_then(|container| {
+        let words = |field: &str| container.get(field).and_then(Value::as_array).and_then(|list| list.first());
+        words("command").or_else(|| words("args")).and_then(Value::as_str)
+    });
+    serves && first.and_then(|word| word.rsplit('/').next()).is_some_and(|name| SHELLS.contains(&name))
 }
 
 fn use_of(pod: &Object, claim: &str) -> Option<(String, Found)> {

@@ -494,7 +494,12 @@ pub(super) fn release(context: &Context<'_>, waves: &mut Vec<Wave>) {
         };
         let forward = to(&context.place.namespace);
         // Left reserved for the live claim's name, the volume would be bound by whatever claim of that name comes next.
-        let undo = Undo::by(to(context.staging()));
+        // The claims of a namespace that came back whole stay, and with them the volumes.
+        let undo = if context.gone() {
+            Undo::nothing("the namespace and its volumes stay")
+        } else {
+            Undo::by(to(context.staging()))
+        };
         let title = format!("reserve the restored volume for claim {}", claim.name);
         reserved.push(step(format!("release/{}/reserve", claim.name), Phase::Release, title, forward, undo));
     }

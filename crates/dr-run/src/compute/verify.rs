@@ -23,11 +23,13 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
         context.claims.iter().map(|claim| of(context, claim)).collect()
     };
     let snapshots = || context.claims.iter().filter(|claim| matches!(claim.captured.path, Path::CsiSnapshot { .. }));
+    // Before anything that can fail: from here on an undo knows the imported snapshot and takes it along.
+    waves.push(wave(Section::Prepare, snapshots().map(|claim| source(context, claim)).collect()));
+    waves.push(wave(Section::Prepare, snapshots().map(|claim| snapshot(context, claim)).collect()));
+    waves.push(wave(Section::Prepare, snapshots().map(content).collect()));
     waves.push(wave(Section::Prepare, context.consumers.iter().map(|consumer| open(context, consumer)).collect()));
     waves.push(wave(Section::Prepare, each(&bound)));
     waves.push(wave(Section::Prepare, each(&volume)));
-    waves.push(wave(Section::Prepare, snapshots().map(|claim| snapshot(context, claim)).collect()));
-    waves.push(wave(Section::Prepare, snapshots().map(content).collect()));
     waves.push(wave(Section::Prepare, each(&retain)));
     let readings = context.consumers.iter().flat_map(|consumer| readings(context, consumer));
     waves.push(wave(Section::Prepare, readings.collect()));
@@ -88,18 +90,23 @@ fn staged_volume(claim: &ClaimFacts) -> Spot {
 
 fn bound(context: &Context<'_>, claim: &ClaimFacts) -> Step {
     let object = staged_claim(context, claim);
-    let mut fields = vec![Field::equals("/status/phase", "Bound")];
-    let mut forward = Move::new(Action::Observe, 600);
-    if let Path::CsiSnapshot { .. } = claim.captured.path {
-        fields.push(Field::equals("/spec/dataSource/kind", "VolumeSnapshot"));
-        forward = forward.bind(format!("snapshot/{}", claim.name), object.clone(), "/spec/dataSource/name");
-    }
-    let forward = forward
+    let fields = vec![Field::equals("/status/phase", "Bound")];
+    let forward = Move::new(Action::Observe, 600)
         .until(Condition::Is { object: object.clone(), uid: None, fields })
         .bind(claim.staged_uid(), object.clone(), "/metadata/uid")
         .bind(claim.staged_volume(), object, "/spec/volumeName");
     let title = format!("see the staged claim {} bound", claim.name);
     step(format!("verify/{}/bound", claim.name), Phase::Verify, title, forward, Undo::nothing("it only looked"))
+}
+
+fn source(context: &Context<'_>, claim: &ClaimFacts) -> Step {
+    let object = staged_claim(context, claim);
+    let fields = vec![Field::equals("/spec/dataSource/kind", "VolumeSnapshot")];
+    let forward = Move::new(Action::Observe, 60)
+        .until(Condition::Is { object: object.clone(), uid: None, fields })
+        .bind(format!("snapshot/{}", claim.name), object, "/spec/dataSource/name");
+    let title = format!("see what the staged claim {} is made from", claim.name);
+    step(format!("verify/{}/source", claim.name), Phase::Verify, title, forward, Undo::nothing("it only looked"))
 }
 
 fn volume(_: &Context<'_>, claim: &ClaimFacts) -> Step {
