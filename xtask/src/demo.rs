@@ -132,13 +132,13 @@ impl Stage {
     }
 
     fn lost_and_restored(&mut self, loss: &str) -> Result<()> {
-        let lost = self.books();
-        self.say(&format!("\nbooks now: {lost}"));
+        let damaged = self.books();
+        self.say(&format!("\nbooks now: {damaged}"));
         let took = self.types(&["dr", "restore", "--ns", NAMESPACE, "--yes"])?;
         self.wait("the database answers", 120, |stage| stage.sql("select 1").is_ok())?;
         let restored = self.books();
         self.say(&format!("\nbooks now: {restored}"));
-        self.rows.push((loss.to_owned(), lost, restored, took));
+        self.rows.push((loss.to_owned(), damaged, restored, took));
         Ok(())
     }
 }
