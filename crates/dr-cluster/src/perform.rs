@@ -66,6 +66,7 @@ impl Pause {
 }
 
 impl<E: Examiner> Performer<'_, E> {
+    #[expect(clippy::too_many_lines, reason = "one loop, read from top to bottom: observe, decide, act, wait")]
     pub(crate) async fn perform(&self, step: &Step, one_way: &Move, bindings: &Bindings) -> End {
         let mut queries = match decide::queries(one_way, bindings) {
             Ok(queries) => queries,

@@ -412,14 +412,14 @@ impl State {
     }
 
     fn create(&mut self, call: &Call, place: &Place) -> Result<Answer, Refusal> {
-        let name = match call.body.pointer("/metadata/name").and_then(Value::as_str) {
-            Some(name) => name.to_owned(),
-            None => {
-                let Some(prefix) = call.body.pointer("/metadata/generateName").and_then(Value::as_str) else {
-                    return Err(Refusal::new(422, "Invalid", "name or generateName is required"));
-                };
-                format!("{prefix}{:05x}", self.world.revision)
-            }
+        let given = call.body.pointer("/metadata/name").and_then(Value::as_str);
+        let name = if let Some(name) = given {
+            name.to_owned()
+        } else {
+            let Some(prefix) = call.body.pointer("/metadata/generateName").and_then(Value::as_str) else {
+                return Err(Refusal::new(422, "Invalid", "name or generateName is required"));
+            };
+            format!("{prefix}{:05x}", self.world.revision)
         };
         let key = Key { kind: place.kind, namespace: place.namespace.clone(), name };
         let mut body = call.body.clone();
