@@ -59,14 +59,17 @@ fn what_cannot_be_done_is_refused_before_any_change() {
     refused(&shop, &["restore", "apply", &file, "--yes"], "catalog");
     node.kubectl(&["scale", "-n", &ns, "deployment/catalog", "--replicas=2"]);
 
-    // Who scales back: the owner is not one that can be paused.
-    let owner = r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":"argocd","argocd.argoproj.io/instance":"shop"},"annotations":{"argocd.argoproj.io/tracking-id":"shop:apps/StatefulSet:x/postgres"}}}"#;
-    node.kubectl(&["patch", "statefulset", "postgres", "-n", &ns, "--type=merge", "-p", owner]);
-    refused(&shop, &restore, "Argo");
-    let none = r#"{"metadata":{"labels":{"app.kubernetes.io/managed-by":null,"argocd.argoproj.io/instance":null},"annotations":{"argocd.argoproj.io/tracking-id":null}}}"#;
-    node.kubectl(&["patch", "statefulset", "postgres", "-n", &ns, "--type=merge", "-p", none]);
+    // Who scales back: an application that Argo CD syncs by itself. Its CRD and the object suffice.
+    node.apply(APPLICATION);
+    node.kubectl(&["wait", "--for=condition=established", "crd/applications.argoproj.io", "--timeout=30s"]);
+    node.apply(&APPLICATION_OBJECT.replace("@namespace@", &ns));
+    until("the application is there", 30, || {
+        node.try_kubectl(&["get", "applications.argoproj.io", "-A"]).status.success().then_some(())
+    });
+    refused(&shop, &restore, "Argo CD");
+    node.kubectl(&["delete", "crd", "applications.argoproj.io"]);
 
-    // No snapshot class of the driver: the class is put back whatever happens.
+    // A claim that is on its way out.
     node.kubectl(&["delete", "pvc", "data-postgres-0", "-n", &ns, "--wait=false"]);
     until("the claim is being deleted", 10, || {
         (!shop.claim()["metadata"]["deletionTimestamp"].is_null()).then_some(())
