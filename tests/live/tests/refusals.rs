@@ -2,6 +2,28 @@
 
 use dr_live::{By, Class, Shop, node, state, until};
 
+const APPLICATION: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: applications.argoproj.io}
+spec:
+  group: argoproj.io
+  scope: Namespaced
+  names: {kind: Application, plural: applications, singular: application}
+  versions:
+  - name: v1alpha1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+
+const APPLICATION_OBJECT: &str = "
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: shop, namespace: @namespace@}
+spec: {destination: {namespace: @namespace@}, syncPolicy: {automated: {selfHeal: true}}}
+";
+
 /// The command ends with 3, says why, and neither the namespace nor Velero has seen anything of it.
 fn refused(shop: &Shop<'_>, args: &[&str], says: &str) {
     let runs = || {
@@ -78,7 +100,6 @@ fn what_cannot_be_done_is_refused_before_any_change() {
 }
 
 #[test]
-#[ignore = "long: not yet seen green on the node as a whole"]
 fn a_backup_that_is_gone_from_the_object_store_is_no_backup() {
     let node = node!();
     let shop = Shop::open(&node, "live-lost", By::Snapshot, Class::WaitForFirstConsumer, 1);
@@ -90,7 +111,6 @@ fn a_backup_that_is_gone_from_the_object_store_is_no_backup() {
 }
 
 #[test]
-#[ignore = "long: not yet seen green on the node as a whole"]
 fn a_set_that_deletes_its_claims_when_scaled_down_keeps_its_disk() {
     let node = node!();
     let shop = Shop::open(&node, "live-scaled", By::Snapshot, Class::WaitForFirstConsumer, 1);
@@ -112,7 +132,6 @@ fn a_set_that_deletes_its_claims_when_scaled_down_keeps_its_disk() {
 }
 
 #[test]
-#[ignore = "long: not yet seen green on the node as a whole"]
 fn no_secret_is_told_anywhere() {
     let node = node!();
     let shop = Shop::open(&node, "live-secret", By::Files, Class::WaitForFirstConsumer, 1);
