@@ -163,6 +163,9 @@ mod tests {
             assert!(matches!(act(&connection, &request).await, Answer::Unknown(_)), "{fault:?}");
         }
         assert!(matches!(act(&connection, &request).await, Answer::Conflict(_)), "the lost answer had its effect");
+        // A server that has answered all along means it; one that has just come back may refuse for a moment.
+        let fake = Fake::default();
+        let connection = fake.connection();
         for code in [400, 403, 422] {
             fake.fault(Fault::Status(code));
             assert!(matches!(act(&connection, &request).await, Answer::Rejected(_)), "{code}");
