@@ -34,7 +34,7 @@ impl Node {
             "there is no kubectl-dr in {}: run `cargo build` first",
             bin.display()
         );
-        let lock = env::temp_dir().join("kubectl-dr-live.lock");
+        let lock = env::temp_dir().join(lock_of(&kubeconfig));
         let alone = File::create(&lock).unwrap_or_else(|error| panic!("open {}: {error}", lock.display()));
         alone.lock().unwrap_or_else(|error| panic!("lock {}: {error}", lock.display()));
         let home = env::temp_dir().join(format!("kubectl-dr-live-home-{}", std::process::id()));
@@ -123,6 +123,13 @@ impl Drop for Node {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.home));
     }
+}
+
+/// The name of the lock: one for each node, since several run side by side.
+fn lock_of(kubeconfig: &Path) -> String {
+    let whole = kubeconfig.canonicalize().unwrap_or_else(|_| kubeconfig.to_path_buf());
+    let name = whole.to_string_lossy().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    format!("kubectl-dr-live{name}.lock")
 }
 
 /// Waits until `found` has something, at most `seconds`.
