@@ -8,16 +8,15 @@ use crate::graph::graph;
 
 /// The packages each of ours may have among its direct dependencies, of ours.
 const OURS: &[(&str, &[&str])] = &[
-    ("dr-api", &[]),
-    ("dr-core", &["dr-api"]),
-    ("dr-run", &["dr-api", "dr-core"]),
-    ("dr-cluster", &["dr-api", "dr-core", "dr-run"]),
-    ("dr-cli", &["dr-api", "dr-cluster", "dr-core", "dr-run"]),
+    ("dr-core", &[]),
+    ("dr-run", &["dr-core"]),
+    ("dr-cluster", &["dr-core", "dr-run"]),
+    ("dr-cli", &["dr-cluster", "dr-core", "dr-run"]),
     ("kubectl-dr", &["dr-cli"]),
 ];
 
 /// Values only: none of these may be reachable, whatever the way.
-const PURE: &[&str] = &["dr-api", "dr-core", "dr-run"];
+const PURE: &[&str] = &["dr-core", "dr-run"];
 const EDGE: &[&str] = &[
     "kube",
     "kube-client",
