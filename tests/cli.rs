@@ -173,6 +173,36 @@ fn a_plan_that_is_none_is_refused_with_its_place() {
     fails(&run(RESTORE, None, &["apply", "nowhere.json", "--yes"]), 2, "cannot read the plan nowhere.json");
 }
 
+/// A file that a version wrote is planned from by every later one: each bug report comes to lie beside it.
+#[test]
+fn saved_facts_are_planned_from_without_a_cluster() {
+    let facts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/facts/bookstore.json");
+    let plan = |more: &[&str]| run(RESTORE, None, &[&["plan", "--facts", facts], more].concat());
+    let said = plan(&[]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    assert!(
+        said.stdout.starts_with("Restore of bookstore from backup nightly\n  id               k7x2p\n"),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(plan(&["-o", "name"]).stdout, "k7x2p\n");
+    assert_eq!(plan(&["-o", "json"]).stdout, plan(&["-o", "json"]).stdout);
+    fails(&plan(&["--from", "nightl"]), 3, "nearest names: nightly");
+    fails(&plan(&["--leave", "data-postgres-0"]), 3, "it holds no volume of the namespace");
+    fails(&plan(&["--ns", "shop"]), 2, "the facts are of namespace bookstore, not of shop");
+    fails(&run(RESTORE, None, &["plan", "--facts", "nowhere.json"]), 2, "cannot read the facts nowhere.json");
+}
+
+#[test]
+fn a_plan_made_from_saved_facts_is_never_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.json");
+    let facts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/facts/bookstore.json");
+    std::fs::write(&file, run(RESTORE, None, &["plan", "--facts", facts, "-o", "json"]).stdout).unwrap();
+    let said = run(RESTORE, None, &["apply", file.to_str().unwrap(), "--yes", "--server", "http://127.0.0.1:1"]);
+    fails(&said, 3, "at /fromFacts: this plan was made from a file of facts, not from a cluster");
+}
+
 #[test]
 fn a_configuration_with_an_unknown_field_is_refused_with_its_place() {
     let folder = tempfile::tempdir().unwrap();

@@ -31,8 +31,8 @@ use tokio::time::Instant;
 use crate::exit::Exit;
 use crate::flags::{self, Flags};
 use crate::interrupt::Interrupt;
+use crate::json::facts::Asked;
 use crate::report::Failure;
-use crate::restore::run::Selection;
 use crate::story::Story;
 
 mod close;
@@ -229,11 +229,11 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn compute(facts: &Facts, chosen: &Chosen, selection: &Selection) -> Result<Plan, Failure> {
+    pub(crate) fn compute(facts: &Facts, chosen: &Chosen, asked: &Asked) -> Result<Plan, Failure> {
         let request = compute::Request {
-            id: new_id(),
-            objects_missing: selection.objects.is_some(),
-            accept_unproven: selection.accept_unproven,
+            id: asked.id.clone(),
+            objects_missing: asked.objects_missing,
+            accept_unproven: asked.accept_unproven,
             stage_seconds: STAGE_SECONDS,
         };
         let doing = || format!("cannot restore namespace {}", facts.namespace);
@@ -445,7 +445,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
 }
 
 /// Eight letters and digits that nobody has used before.
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut rest = RandomState::new().hash_one(Timestamp::now().as_nanosecond());
     let mut id = String::new();

@@ -4,6 +4,8 @@
 
 pub(crate) mod backup;
 pub(crate) mod error;
+pub(crate) mod facts;
+pub(crate) mod file;
 pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod status;
@@ -12,7 +14,7 @@ pub(crate) mod status;
 pub(crate) const VERSION: &str = "dr/v1";
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use jiff::SignedDuration;
     use serde::Serialize;
     use serde_json::Value;
@@ -24,7 +26,7 @@ mod tests {
 
     /// Holds an output to its schema in `docs/schema`.
     #[track_caller]
-    fn fits(schema: &str, output: &impl Serialize) {
+    pub(crate) fn fits(schema: &str, output: &impl Serialize) {
         let path = format!("{}/../../docs/schema/{schema}.json", env!("CARGO_MANIFEST_DIR"));
         let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         jsonschema::meta::validate(&schema).unwrap();

@@ -7,6 +7,19 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 mod backup;
+#[cfg(test)]
+#[path = "../../dr-run/tests/common/mod.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
+    reason = "written for another test"
+)]
+mod bookstore;
 mod config;
 mod confirm;
 mod exit;

@@ -13,6 +13,8 @@ pub struct Profile {
     pub name: &'static str,
     /// Whether this container is such an engine, keeping its data on this mount.
     pub recognise: fn(&Container<'_>) -> bool,
+    /// Environment variables whose value `recognise` reads; no other value is decided on, so none is kept.
+    pub reads_env: &'static [&'static str],
     /// Shell that ends with 0 only where the engine's data was there before anything could make a new database.
     pub look: Option<&'static str>,
     /// Shell that prints a fingerprint ([`crate::fingerprint::read`]). `DR_MOUNT` is where the volume is mounted.

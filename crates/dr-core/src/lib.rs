@@ -11,5 +11,6 @@ pub mod fingerprint;
 pub mod gitops;
 pub mod kind;
 pub mod object;
+pub mod redact;
 pub mod refusal;
 pub mod writers;

@@ -1,5 +1,6 @@
 //! `kubectl dr restore --ns N`: plan, confirm, stage, verify, swap, writers back.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -56,7 +57,17 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
     #[command(flatten)]
+    pub(crate) facts_out: FactsOut,
+    #[command(flatten)]
     pub(crate) going: Going,
+}
+
+/// What is kept of what was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub(crate) struct FactsOut {
+    /// Write what was read of the cluster to this file, without secrets: for a bug report, or for `plan --facts`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts_out: Option<PathBuf>,
 }
 
 /// How it is done.
@@ -77,9 +88,12 @@ pub(crate) struct Going {
 impl RunArgs {
     /// A flag that was given although a subcommand follows.
     pub(crate) fn given(&self) -> Option<&'static str> {
-        let Self { selection, going } = self;
+        let Self { selection, facts_out, going } = self;
         if *selection != Selection::default() {
             return Some("what comes back (--from, --schedule, --at, --claim, --leave, --objects, --accept-unproven)");
+        }
+        if *facts_out != FactsOut::default() {
+            return Some("--facts-out");
         }
         (*going != Going::default()).then_some("--yes, --dry-run or --timeout")
     }
@@ -87,15 +101,15 @@ impl RunArgs {
 
 pub(crate) fn main(flags: &Flags, args: &RunArgs) -> Result<Exit, Failure> {
     let namespace = flags.namespace("kubectl dr restore --ns NAMESPACE [--from BACKUP]")?;
-    let RunArgs { selection, going } = args;
+    let RunArgs { selection, facts_out, going } = args;
     if going.dry_run {
-        return plan::show(flags, namespace, selection);
+        return plan::show(flags, namespace, selection, facts_out);
     }
     let config = config::find()?;
     let asker = Asker::find(going.yes, flags.output)?;
     glue::block_on(async {
         let session = glue::connect(flags).await?;
-        let plan = plan::make(&session, namespace, selection, &config).await?;
+        let plan = plan::make(&session, namespace, selection, &config, facts_out).await?;
         out::prose(&render::plan::text(&plan, flags.output == flags::Output::Wide));
         follow::begin(&session, plan, asker, flags, going.timeout).await
     })

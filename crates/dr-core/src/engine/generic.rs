@@ -5,6 +5,7 @@ use super::Profile;
 pub(super) const PROFILE: Profile = Profile {
     name: "generic",
     recognise: |_| true,
+    reads_env: &[],
     look: None,
     fingerprint: FINGERPRINT,
     identity: None,

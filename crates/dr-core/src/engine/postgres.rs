@@ -5,6 +5,7 @@ use super::{Container, Profile};
 pub(super) const PROFILE: Profile = Profile {
     name: "postgres",
     recognise,
+    reads_env: &["PGDATA"],
     look: Some(LOOK),
     fingerprint: FINGERPRINT,
     identity: Some(IDENTITY),
