@@ -13,4 +13,5 @@ pub mod kind;
 pub mod object;
 pub mod redact;
 pub mod refusal;
+pub mod select;
 pub mod writers;

@@ -1,0 +1,65 @@
+//! Which Namespace objects stay (`pkg/backup/item_collector.go:collectNamespaces` and `nsTracker` at v1.18.3).
+
+use std::collections::HashSet;
+
+use super::cluster::Cluster;
+use super::collect::Collected;
+use super::prepare::Request;
+use super::reason::{Place, Reason, Rule};
+use super::selector::LabelSelector;
+
+pub(crate) fn namespaces(cluster: &Cluster, request: &Request<'_>, collected: &mut Collected, why: &Reason) {
+    let existing = cluster.namespaces();
+    for entry in request.namespaces.includes.iter() {
+        if entry.pattern != "*" && !existing.contains(entry.pattern.as_str()) {
+            let says = format!("namespace {} is included and does not exist", entry.pattern);
+            collected.errors.push(Reason::new(Rule::NamespaceMissing, entry.place.clone(), says));
+        }
+    }
+    for (number, _) in cluster.of("namespaces") {
+        collected.order.push(number);
+        collected.chains.insert(number, vec![why.clone()]);
+    }
+}
+
+/// `nsTracker`: which Namespaces stay.
+pub(crate) fn keep_namespaces(cluster: &Cluster, request: &Request<'_>, collected: &mut Collected) {
+    let spec = request.spec();
+    let any = spec.or_label_selectors.iter().flatten();
+    let selectors: Vec<&LabelSelector> = spec.label_selector.iter().chain(any).collect();
+    let mut dropped = HashSet::new();
+    let found: HashSet<usize> = collected.order.iter().copied().collect();
+    for (number, item) in cluster.of("namespaces") {
+        let name = item.reference.name.as_str();
+        let Some(chain) = collected.chains.get_mut(&number).filter(|_| found.contains(&number)) else {
+            continue;
+        };
+        let kept = |says: String, place: Place| Reason::new(Rule::NamespaceKept, place, says);
+        let active = item.object.str_at("/status/phase") == Some("Active");
+        let labels = item.object.labels();
+        let by_name = request.namespaces.decide(name);
+        let narrowed = request.namespaces.everything() && !selectors.is_empty();
+        if collected.tracked.contains(name) {
+            chain.push(kept(format!("something in namespace {name} is collected"), Place::Velero));
+        } else if active && selectors.iter().any(|selector| selector.valid().is_ok() && selector.matches(&labels)) {
+            chain.push(kept(format!("the labels of namespace {name} are selected"), request.field("labelSelector")));
+        } else if active && !narrowed && by_name.is_ok() {
+            chain.extend(by_name.ok());
+        } else {
+            let place = Place::object(&item.reference, if active { "metadata.labels" } else { "status.phase" });
+            let reason = match by_name {
+                Err(reason) => reason,
+                Ok(_) if !active => {
+                    Reason::new(Rule::NamespaceNotActive, place, format!("namespace {name} is not Active"))
+                }
+                Ok(_) => {
+                    let says = format!("neither the labels of namespace {name} nor anything in it is selected");
+                    Reason::new(Rule::NamespaceHoldsNothing, place, says)
+                }
+            };
+            *chain = vec![reason];
+            dropped.insert(number);
+        }
+    }
+    collected.order.retain(|number| !dropped.contains(number));
+}
