@@ -21,7 +21,9 @@ mod carrier;
 mod claim;
 mod consumer;
 mod examiner;
+mod release;
 mod rest;
+mod room;
 mod stage;
 mod swap;
 mod verify;
@@ -86,6 +88,7 @@ pub fn compute(facts: &Facts, chosen: &Chosen, request: &Request) -> Result<Plan
     let workloads = workloads(facts)?;
     collect(gitops::find(facts, &workloads), &mut refusal);
     stage::preflight(facts, chosen, &mut refusal)?;
+    room::preflight(facts, &claims, &mut refusal)?;
     refusal.into_result()?;
 
     let place = Place {
@@ -130,7 +133,7 @@ fn assemble(context: &Context<'_>) -> Result<Plan, Refusal> {
     let mut warnings = Vec::new();
     stage::waves(context, &mut waves, &mut warnings)?;
     verify::waves(context, &mut waves);
-    stage::release(context, &mut waves);
+    release::waves(context, &mut waves);
     if context.gone() {
         whole::waves(context, &mut waves);
     } else {
@@ -139,7 +142,7 @@ fn assemble(context: &Context<'_>) -> Result<Plan, Refusal> {
         swap::waves(context, &mut waves);
         rest::back(context, &mut waves, &mut warnings);
     }
-    stage::keep(context, &mut waves);
+    release::keep(context, &mut waves);
     waves.retain(|wave: &Wave| !wave.steps.is_empty());
 
     let Context { facts, chosen, request, .. } = context;

@@ -18,11 +18,19 @@ mod common;
 
 use common::{Bookstore, By};
 use dr_core::kind::Kind;
+use dr_core::object::Object;
 use dr_run::action::{Action, Phase, StepName, Undo};
 use dr_run::check::{Fault, check};
+use dr_run::condition::{Observation, Query};
+use dr_run::decide::{self, Decision};
+use dr_run::journal::{Direction, Entry, Event, Turn};
 use dr_run::plan::{OPERATION, Plan};
-use dr_run::slot::Slot;
+use dr_run::run::{Next, Run};
+use dr_run::slot::{Bindings, Slot};
 use serde_json::json;
+
+/// What the bookstore's PodVolumeBackup holds.
+const BYTES: i64 = 47_652_502;
 
 fn outline(plan: &Plan) -> String {
     let mut lines = Vec::new();
@@ -39,7 +47,8 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
     Prepare: stage/restore
-    Prepare: stage/carrier/postgres-0/end
+    Prepare: verify/moved
+    Prepare: verify/carrier/postgres-0/end
     Prepare: verify/postgres-0/open
     Prepare: verify/data-postgres-0/bound
     Prepare: verify/data-postgres-0/volume
@@ -72,6 +81,7 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
     Prepare: stage/restore
+    Prepare: verify/moved
     Prepare: verify/data-postgres-0/source
     Prepare: verify/data-postgres-0/snapshot
     Prepare: verify/data-postgres-0/content
@@ -111,7 +121,8 @@ fn a_namespace_that_is_gone_gets_its_claims_before_its_workloads() {
     Prepare: stage/deny-all, stage/service-account
     Prepare: stage/configuration
     Prepare: stage/restore
-    Prepare: stage/carrier/postgres-0/end
+    Prepare: verify/moved
+    Prepare: verify/carrier/postgres-0/end
     Prepare: verify/postgres-0/open
     Prepare: verify/data-postgres-0/bound
     Prepare: verify/data-postgres-0/volume
@@ -236,6 +247,65 @@ fn no_secret_value_can_be_in_a_plan_because_none_is_in_the_facts() {
     assert!(!serde_json::to_string(&copies).unwrap().contains("\"data\":"));
 }
 
+fn quota(hard: serde_json::Value) -> serde_json::Value {
+    json!({ "metadata": { "name": "disks", "namespace": "bookstore" }, "spec": { "hard": hard } })
+}
+
+#[test]
+fn a_quota_with_room_for_the_second_copy_is_no_reason() {
+    let mut bookstore = Bookstore::new(By::Files);
+    let hard = json!({ "requests.storage": "1Gi", "persistentvolumeclaims": "1", "other.storageclass.storage.k8s.io/requests.storage": "0" });
+    bookstore.add(Kind::ResourceQuota, quota(hard));
+    bookstore.plan();
+}
+
+/// Velero's own name for a restore that lost something is not a failure of the run: the backup's data may not be used.
+#[test]
+fn data_that_did_not_arrive_whole_is_not_verified() {
+    let plan = Bookstore::new(By::Files).plan();
+    let step = plan.steps().find(|step| step.name.0 == "verify/moved").unwrap();
+    let answer = |phase: &str, copy: &str, bytes: i64| {
+        let restore = json!({ "metadata": { "name": "dr-k7x2p" }, "status": { "phase": phase } });
+        let copied = json!({
+            "metadata": { "name": "dr-k7x2p-1" },
+            "spec": { "pod": { "name": "postgres-0" }, "volume": "data" },
+            "status": { "phase": copy, "progress": { "totalBytes": BYTES, "bytesDone": bytes } },
+        });
+        let carrier = json!({ "metadata": { "name": "postgres-0", "uid": "u-carrier" } });
+        let queries = decide::queries(&step.forward, &plan.bindings).unwrap();
+        let found = |query: Query| {
+            let object = match &query {
+                Query::Get(key) if key.kind == Kind::Restore => restore.clone(),
+                Query::Get(_) => carrier.clone(),
+                Query::List(_) => copied.clone(),
+            };
+            (query, vec![Object(object)])
+        };
+        let seen = Observation(queries.into_iter().map(found).collect());
+        decide::decide(&step.forward, &seen, &plan.bindings).unwrap()
+    };
+    assert!(matches!(answer("Completed", "Completed", BYTES), Decision::Done(_)));
+    let Decision::Wait { because } = answer("Completed", "Completed", BYTES - 1) else { panic!() };
+    assert!(because.contains("bytesDone"), "{because}");
+    let Decision::Refused { because } = answer("PartiallyFailed", "Failed", 0) else { panic!() };
+    assert!(because.starts_with("the files of data-postgres-0 could not be brought back"), "{because}");
+
+    let mut run = Run::new(plan.clone());
+    let mut tell = |event| run.apply(&Entry { at: plan.made, epoch: 1, event }).unwrap();
+    tell(Event::Taken { by: "ann".into() });
+    for step in plan.steps() {
+        let (steps, direction) = (vec![step.name.clone()], Direction::Forward);
+        tell(Event::Intent { steps, direction });
+        if step.name.0 == "verify/moved" {
+            tell(Event::Failed { step: step.name.clone(), direction, because });
+            break;
+        }
+        tell(Event::Done { step: step.name.clone(), direction, bound: Bindings::new() });
+    }
+    let Next::Turn { why, .. } = run.next() else { panic!("{:?}", run.next()) };
+    assert_eq!(why, Turn::NotVerified);
+}
+
 fn reasons(change: impl FnOnce(&mut Bookstore)) -> String {
     let mut bookstore = Bookstore::new(By::Files);
     change(&mut bookstore);
@@ -274,6 +344,35 @@ fn what_would_go_wrong_later_is_refused_now() {
                 b.add(Kind::Restore, json!({ "metadata": { "name": "other", "namespace": "velero" }, "status": { "phase": "InProgress" } }))
             }),
             "restore other: it is InProgress, and Velero restores one after the other",
+        ),
+        (
+            Box::new(|b| b.add(Kind::ResourceQuota, quota(json!({ "requests.storage": "1023Mi" })))),
+            "resourcequota disks: it allows requests.storage 1023Mi, and the staged copy needs 1073741824 bytes of it",
+        ),
+        (
+            Box::new(|b| {
+                let hard = json!({ "other.storageclass.storage.k8s.io/requests.storage": "0",
+                                   "csi.storageclass.storage.k8s.io/persistentvolumeclaims": "0", "pods": "0" });
+                b.add(Kind::ResourceQuota, quota(hard));
+            }),
+            "resourcequota disks: it allows csi.storageclass.storage.k8s.io/persistentvolumeclaims 0, and the staged copy \
+             needs 1 claims of it",
+        ),
+        (
+            Box::new(|b| {
+                let limits = json!([{ "type": "PersistentVolumeClaim", "max": { "storage": "500Mi" } }]);
+                let limits =
+                    json!({ "metadata": { "name": "small", "namespace": "bookstore" }, "spec": { "limits": limits } });
+                b.add(Kind::LimitRange, limits);
+            }),
+            "limitrange small: it allows a claim 500Mi, and data-postgres-0 asks for 1Gi",
+        ),
+        (
+            Box::new(|b| {
+                let progress = json!({ "totalBytes": 2_i64 << 30, "bytesDone": 2_i64 << 30 });
+                b.set(Kind::PodVolumeBackup, "nightly-1", "/status/progress", progress);
+            }),
+            "claim data-postgres-0: the backup holds 2147483648 bytes of it, and it has room for 1Gi",
         ),
     ];
     for (change, expected) in cases {

@@ -18,7 +18,7 @@ use crate::plan::{Section, Wave};
 use crate::slot::{Spot, Text, slot};
 
 pub(super) const STAGING_UID: &str = "staging-uid";
-const MODIFIER_UID: &str = "modifier-uid";
+pub(super) const MODIFIER_UID: &str = "modifier-uid";
 
 /// What must be there for a Restore to be worth starting.
 pub(super) fn preflight(facts: &Facts, chosen: &Chosen, refusal: &mut Refusal) -> Result<(), Unread> {
@@ -78,6 +78,7 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut
         waves.push(wave(Section::Prepare, vec![configuration(context)]));
     }
     waves.push(wave(Section::Prepare, vec![restore(context, &modifier)]));
+    waves.push(wave(Section::Prepare, vec![moved(context, &modifier)]));
     waves.push(wave(Section::Prepare, modifier.carriers.iter().map(|pod| end_carrier(context, pod)).collect()));
     Ok(())
 }
@@ -317,25 +318,36 @@ pub(super) fn restore_object(context: &Context<'_>, name: &str, spec: &Value) ->
     })
 }
 
-/// Creates a Restore and waits for its end; only `Completed` will do, and what it did is looked at beside it.
+const ONLY_PART: &str = "Velero restored only part of it (velero restore describe tells which)";
+
+fn ended(object: &Spot, phase: &str) -> Condition {
+    Condition::Is { object: object.clone(), uid: None, fields: vec![Field::equals("/status/phase", phase)] }
+}
+
+/// Creates a Restore and waits for its end; only `Completed` will do.
 pub(super) fn restoring(object: &Spot, template: Value, within: u64) -> Move {
-    let ended = |phase: &str| Condition::Is {
-        object: object.clone(),
-        uid: None,
-        fields: vec![Field::equals("/status/phase", phase)],
-    };
-    let errors = |phase: &str, tell: &str| (ended(phase), tell.to_owned());
-    let mut forward = Move::new(Action::Create { object: object.clone(), template: template.into() }, within)
-        .until(ended("Completed"))
+    running(object, template, within)
+        .until(ended(object, "Completed"))
+        .fails(ended(object, "PartiallyFailed"), ONLY_PART)
+}
+
+/// Creates a Restore that Velero may end in any way but by not running it.
+fn running(object: &Spot, template: Value, within: u64) -> Move {
+    Move::new(Action::Create { object: object.clone(), template: template.into() }, within)
         .bind(format!("restore-uid/{}", object.name), object.clone(), "/metadata/uid")
-        .detach_when_late();
-    let (when, tell) =
-        errors("PartiallyFailed", "Velero restored only part of it (velero restore describe tells which)");
-    forward = forward.fails(when, tell);
-    let (when, tell) = errors("Failed", "Velero could not run the restore");
-    forward = forward.fails_with(when, tell, object.clone(), "/status/failureReason");
-    let (when, tell) = errors("FailedValidation", "Velero refuses the restore");
-    forward.fails_with(when, tell, object.clone(), "/status/validationErrors/0")
+        .detach_when_late()
+        .fails_with(
+            ended(object, "Failed"),
+            "Velero could not run the restore",
+            object.clone(),
+            "/status/failureReason",
+        )
+        .fails_with(
+            ended(object, "FailedValidation"),
+            "Velero refuses the restore",
+            object.clone(),
+            "/status/validationErrors/0",
+        )
 }
 
 /// The Restore object stays as evidence until finalize, but the staging namespace may not go before Velero has come to
@@ -386,40 +398,66 @@ fn restore(context: &Context<'_>, modifier: &Modifier) -> Step {
             map.insert("orLabelSelectors".into(), selectors.collect::<Vec<_>>().into());
         }
     }
-    let ours = Listing {
-        kind: Kind::PodVolumeRestore,
-        namespace: Some(context.place.velero_namespace.clone()),
-        labels: [("velero.io/restore-name".to_owned(), name.clone())].into(),
-    };
-    let mut forward = restoring(&object, restore_object(context, &name, &spec), context.request.stage_seconds);
-    for claim in &context.claims {
-        if let Some((pod, volume, bytes)) = captured_by_files(&claim.captured) {
-            forward = forward.until(Condition::Any {
-                of: ours.clone(),
-                fields: vec![
-                    Field::equals("/spec/pod/name", pod),
-                    Field::equals("/spec/volume", volume),
-                    Field::equals("/status/phase", "Completed"),
-                    Field::equals("/status/progress/totalBytes", bytes),
-                    Field::equals("/status/progress/bytesDone", bytes),
-                ],
-            });
-        }
-    }
+    let mut forward =
+        running(&object, restore_object(context, &name, &spec), context.request.stage_seconds).until(Condition::Is {
+            object: object.clone(),
+            uid: None,
+            fields: vec![Field::one_of("/status/phase", ["Completed", "PartiallyFailed"])],
+        });
     if modifier.files {
         let staged = Listing { kind: Kind::Pod, namespace: Some(context.staging().to_owned()), labels: [].into() };
         let alive =
             Condition::Any { of: staged, fields: vec![Field::differs("/spec/containers/0/name", carrier::CONTAINER)] };
         forward = forward
             .fails(alive, "a pod of the application came up in the staging namespace; it is removed at once")
-            .progress(ours);
-        for pod in &modifier.carriers {
-            let spot = Spot::namespaced(Kind::Pod, context.staging(), pod.as_str());
-            forward = forward.bind(format!("carrier-uid/{pod}"), spot, "/metadata/uid");
-        }
+            .progress(copies(context));
     }
     let title = format!("let Velero restore {} into {}", count(context.claims.len()), context.staging());
     step("stage/restore", Phase::Stage, title, forward, begun_or_ended(context))
+}
+
+/// The PodVolumeRestores of this run's Restore.
+fn copies(context: &Context<'_>) -> Listing {
+    Listing {
+        kind: Kind::PodVolumeRestore,
+        namespace: Some(context.place.velero_namespace.clone()),
+        labels: [("velero.io/restore-name".to_owned(), format!("dr-{}", context.request.id))].into(),
+    }
+}
+
+/// The first degree of proof: Velero calls the Restore Completed, and as many bytes have arrived as the backup recorded.
+/// What has not arrived is the fault of the backup's data, not of the run.
+fn moved(context: &Context<'_>, modifier: &Modifier) -> Step {
+    let object = Spot::namespaced(Kind::Restore, &context.place.velero_namespace, format!("dr-{}", context.request.id));
+    let mut forward = Move::new(Action::Observe, 60).until(ended(&object, "Completed"));
+    for claim in &context.claims {
+        let Some((pod, volume, bytes)) = captured_by_files(&claim.captured) else { continue };
+        let copy = |more: Vec<Field>| {
+            let of_volume = [Field::equals("/spec/pod/name", pod), Field::equals("/spec/volume", volume)];
+            Condition::Any { of: copies(context), fields: of_volume.into_iter().chain(more).collect() }
+        };
+        forward = forward
+            .fails(
+                copy(vec![Field::one_of("/status/phase", ["Failed", "Canceled"])]),
+                format!(
+                    "the files of {} could not be brought back (kubectl -n {} get podvolumerestores -l \
+                     velero.io/restore-name=dr-{} -o yaml tells why)",
+                    claim.name, context.place.velero_namespace, context.request.id
+                ),
+            )
+            .until(copy(vec![
+                Field::equals("/status/phase", "Completed"),
+                Field::equals("/status/progress/totalBytes", bytes),
+                Field::equals("/status/progress/bytesDone", bytes),
+            ]));
+    }
+    forward = forward.fails(ended(&object, "PartiallyFailed"), ONLY_PART);
+    for pod in &modifier.carriers {
+        let spot = Spot::namespaced(Kind::Pod, context.staging(), pod.as_str());
+        forward = forward.bind(format!("carrier-uid/{pod}"), spot, "/metadata/uid");
+    }
+    let title = format!("see that all of {} has arrived", count(context.claims.len()));
+    step("verify/moved", Phase::Verify, title, forward, Undo::nothing("it only looked"))
 }
 
 fn count(claims: usize) -> String {
@@ -434,88 +472,12 @@ fn end_carrier(context: &Context<'_>, pod: &str) -> Step {
         .until(Condition::Gone { object, uid: Text::slot(uid) });
     let title = format!("end the pod {pod} that carried the files");
     step(
-        format!("stage/carrier/{pod}/end"),
-        Phase::Stage,
+        format!("verify/carrier/{pod}/end"),
+        Phase::Verify,
         title,
         forward,
         Undo::nothing("it carried files and nothing else"),
     )
-}
-
-/// Takes the staged volumes out of the staging namespace and reserves them for the live claims; nothing live is touched.
-pub(super) fn release(context: &Context<'_>, waves: &mut Vec<Wave>) {
-    let kept = || Undo::nothing("a staged pod or claim; the restored volume itself is kept until finalize");
-    let examiners = context.consumers.iter().map(|consumer| {
-        let name = examiner::name(consumer);
-        let object = Spot::namespaced(Kind::Pod, context.staging(), name.as_str());
-        let within = u64::from(consumer.grace_seconds) + 120;
-        let forward = remove(object, &format!("examiner-uid/{}", consumer.name), within);
-        let title = format!("end the staged pod {name}");
-        step(format!("release/{}/end", consumer.name), Phase::Release, title, forward, kept())
-    });
-    waves.push(wave(Section::Switch, examiners.collect()));
-    let mut claims = Vec::new();
-    let mut reserved = Vec::new();
-    for claim in &context.claims {
-        let object = Spot::namespaced(Kind::PersistentVolumeClaim, context.staging(), claim.name.as_str());
-        let volume = Spot::cluster(Kind::PersistentVolume, Text::slot(claim.staged_volume()));
-        let uid = Text::slot(claim.staged_volume_uid());
-        let free = || Condition::Is {
-            object: volume.clone(),
-            uid: Some(uid.clone()),
-            fields: vec![
-                Field::equals("/spec/persistentVolumeReclaimPolicy", "Retain"),
-                Field::one_of("/status/phase", ["Released", "Available"]),
-            ],
-        };
-        let retained = Condition::Is {
-            object: volume.clone(),
-            uid: Some(uid.clone()),
-            fields: vec![Field::equals("/spec/persistentVolumeReclaimPolicy", "Retain")],
-        };
-        let forward = remove(object, &claim.staged_uid(), 180).expect(retained).until(free());
-        let title = format!("delete the staged claim {}, keeping its volume", claim.name);
-        claims.push(step(format!("release/{}/claim", claim.name), Phase::Release, title, forward, kept()));
-
-        let to = |namespace: &str| {
-            Move::new(
-                Action::Patch {
-                    target: Target { object: volume.clone(), uid: uid.clone() },
-                    patch: reserve(namespace, &claim.name).into(),
-                },
-                60,
-            )
-            .expect(free())
-            .until(Condition::Is {
-                object: volume.clone(),
-                uid: Some(uid.clone()),
-                fields: vec![Field::equals("/status/phase", "Available")],
-            })
-        };
-        let forward = to(&context.place.namespace);
-        // Left reserved for the live claim's name, the volume would be bound by whatever claim of that name comes next.
-        // The claims of a namespace that came back whole stay, and with them the volumes.
-        let undo = if context.gone() {
-            Undo::nothing("the namespace and its volumes stay")
-        } else {
-            Undo::by(to(context.staging()))
-        };
-        let title = format!("reserve the restored volume for claim {}", claim.name);
-        reserved.push(step(format!("release/{}/reserve", claim.name), Phase::Release, title, forward, undo));
-    }
-    waves.push(wave(Section::Switch, claims));
-    waves.push(wave(Section::Switch, reserved));
-    waves.push(wave(Section::Switch, context.claims.iter().map(detached).collect()));
-}
-
-/// A detachment that is under way would be waited out by the database's pod, inside the outage.
-fn detached(claim: &ClaimFacts) -> Step {
-    let forward = Move::new(Action::Observe, 300).until(Condition::NotAny {
-        of: Listing { kind: Kind::VolumeAttachment, namespace: None, labels: [].into() },
-        fields: vec![Field::equals("/spec/source/persistentVolumeName", slot(claim.staged_volume()))],
-    });
-    let title = format!("see the restored volume of {} detached from the staged pod", claim.name);
-    step(format!("release/{}/detached", claim.name), Phase::Release, title, forward, Undo::nothing("it only looked"))
 }
 
 /// A claimRef without uid: Available, and only a claim of that name may take it.
@@ -527,39 +489,6 @@ pub(super) fn reserve(namespace: &str, claim: &str) -> Value {
             "uid": Value::Null, "resourceVersion": Value::Null,
         } },
     })
-}
-
-/// Removes what staging leaves behind.
-pub(super) fn keep(context: &Context<'_>, waves: &mut Vec<Wave>) {
-    let scratch = || Undo::nothing("scratch objects of this run");
-    let namespace = Spot::cluster(Kind::Namespace, context.staging());
-    let title = format!("remove the staging namespace {}", context.staging());
-    let modifier = Spot::namespaced(
-        Kind::ConfigMap,
-        &context.place.velero_namespace,
-        format!("dr-{}-modifier", context.request.id),
-    );
-    waves.push(wave(
-        Section::Keep,
-        vec![
-            step("keep/namespace", Phase::Keep, title, remove(namespace, STAGING_UID, 600), scratch()),
-            step(
-                "keep/modifier",
-                Phase::Keep,
-                "remove the resource modifier",
-                remove(modifier, MODIFIER_UID, 60),
-                scratch(),
-            ),
-        ],
-    ));
-    let contents = context.claims.iter().filter(|claim| matches!(claim.captured.path, Path::CsiSnapshot { .. }));
-    let contents = contents.map(|claim| {
-        let object = Spot::cluster(Kind::VolumeSnapshotContent, Text::slot(format!("content/{}", claim.name)));
-        let forward = remove(object, &format!("content-uid/{}", claim.name), 300);
-        let title = format!("remove the imported snapshot of {}; the snapshot itself stays", claim.name);
-        step(format!("keep/{}/content", claim.name), Phase::Keep, title, forward, scratch())
-    });
-    waves.push(wave(Section::Keep, contents.collect()));
 }
 
 /// Used by the parts that write a slot into an object.
