@@ -74,6 +74,7 @@ const EVERYWHERE: &[Kind] = &[
     Kind::PersistentVolume,
     Kind::StorageClass,
     Kind::CSIDriver,
+    Kind::CSIStorageCapacity,
     Kind::VolumeSnapshotClass,
     Kind::VolumeAttachment,
 ];

@@ -69,6 +69,7 @@ kinds! {
     NetworkPolicy: "networking.k8s.io" "v1" "networkpolicies" true;
     StorageClass: "storage.k8s.io" "v1" "storageclasses" false;
     CSIDriver: "storage.k8s.io" "v1" "csidrivers" false;
+    CSIStorageCapacity: "storage.k8s.io" "v1" "csistoragecapacities" true;
     VolumeAttachment: "storage.k8s.io" "v1" "volumeattachments" false;
     VolumeSnapshotClass: "snapshot.storage.k8s.io" "v1" "volumesnapshotclasses" false;
     VolumeSnapshot: "snapshot.storage.k8s.io" "v1" "volumesnapshots" true;

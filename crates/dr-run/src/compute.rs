@@ -8,7 +8,7 @@ use dr_core::facts::Facts;
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use dr_core::refusal::Refusal;
-use dr_core::{gitops, writers};
+use dr_core::{gitops, room, writers};
 use serde_json::{Value, json};
 
 use crate::action::{Move, Phase, Step, StepName, Undo};
@@ -23,7 +23,6 @@ mod consumer;
 mod examiner;
 mod release;
 mod rest;
-mod room;
 mod stage;
 mod swap;
 mod verify;
@@ -53,6 +52,8 @@ struct Context<'a> {
     claims: Vec<ClaimFacts>,
     consumers: Vec<Consumer>,
     writers: Vec<writers::Writer>,
+    /// What is not known of the room for the volumes.
+    room: room::Unknown,
     namespace: Option<&'a Object>,
 }
 
@@ -83,12 +84,13 @@ pub fn compute(facts: &Facts, chosen: &Chosen, request: &Request) -> Result<Plan
     }
     let exchanged: BTreeSet<String> = chosen.volumes.iter().map(|volume| volume.claim.clone()).collect();
     let claims = claim::all(facts, chosen, &mut refusal)?;
+    let asks: Vec<room::Ask> = claims.iter().map(ClaimFacts::ask).collect();
+    let room = room::judge(facts, &asks, &mut refusal)?;
     let consumers = consumer::all(facts, chosen, &claims, &mut refusal)?;
     let writers = collect(writers::find(facts, &exchanged), &mut refusal).unwrap_or_default();
     let workloads = workloads(facts)?;
     collect(gitops::find(facts, &workloads), &mut refusal);
     stage::preflight(facts, chosen, &mut refusal)?;
-    room::preflight(facts, &claims, &mut refusal)?;
     refusal.into_result()?;
 
     let place = Place {
@@ -99,7 +101,7 @@ pub fn compute(facts: &Facts, chosen: &Chosen, request: &Request) -> Result<Plan
         velero_namespace: facts.velero_namespace.clone(),
         staging_namespace: staging_name(&facts.namespace, &request.id),
     };
-    let context = Context { facts, chosen, request, place, claims, consumers, writers, namespace };
+    let context = Context { facts, chosen, request, place, claims, consumers, writers, room, namespace };
     assemble(&context)
 }
 
@@ -130,7 +132,7 @@ fn staging_name(namespace: &str, id: &str) -> String {
 
 fn assemble(context: &Context<'_>) -> Result<Plan, Refusal> {
     let mut waves = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings = context.room.clone();
     stage::waves(context, &mut waves, &mut warnings)?;
     verify::waves(context, &mut waves);
     release::waves(context, &mut waves);

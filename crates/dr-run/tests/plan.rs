@@ -1,6 +1,7 @@
 //! What a plan holds: its steps in order, and what the checker finds in one that was tampered with.
 
 #![allow(
+    dead_code,
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
@@ -247,18 +248,6 @@ fn no_secret_value_can_be_in_a_plan_because_none_is_in_the_facts() {
     assert!(!serde_json::to_string(&copies).unwrap().contains("\"data\":"));
 }
 
-fn quota(hard: serde_json::Value) -> serde_json::Value {
-    json!({ "metadata": { "name": "disks", "namespace": "bookstore" }, "spec": { "hard": hard } })
-}
-
-#[test]
-fn a_quota_with_room_for_the_second_copy_is_no_reason() {
-    let mut bookstore = Bookstore::new(By::Files);
-    let hard = json!({ "requests.storage": "1Gi", "persistentvolumeclaims": "1", "other.storageclass.storage.k8s.io/requests.storage": "0" });
-    bookstore.add(Kind::ResourceQuota, quota(hard));
-    bookstore.plan();
-}
-
 /// Velero's own name for a restore that lost something is not a failure of the run: the backup's data may not be used.
 #[test]
 fn data_that_did_not_arrive_whole_is_not_verified() {
@@ -344,28 +333,6 @@ fn what_would_go_wrong_later_is_refused_now() {
                 b.add(Kind::Restore, json!({ "metadata": { "name": "other", "namespace": "velero" }, "status": { "phase": "InProgress" } }))
             }),
             "restore other: it is InProgress, and Velero restores one after the other",
-        ),
-        (
-            Box::new(|b| b.add(Kind::ResourceQuota, quota(json!({ "requests.storage": "1023Mi" })))),
-            "resourcequota disks: it allows requests.storage 1023Mi, and the staged copy needs 1073741824 bytes of it",
-        ),
-        (
-            Box::new(|b| {
-                let hard = json!({ "other.storageclass.storage.k8s.io/requests.storage": "0",
-                                   "csi.storageclass.storage.k8s.io/persistentvolumeclaims": "0", "pods": "0" });
-                b.add(Kind::ResourceQuota, quota(hard));
-            }),
-            "resourcequota disks: it allows csi.storageclass.storage.k8s.io/persistentvolumeclaims 0, and the staged copy \
-             needs 1 claims of it",
-        ),
-        (
-            Box::new(|b| {
-                let limits = json!([{ "type": "PersistentVolumeClaim", "max": { "storage": "500Mi" } }]);
-                let limits =
-                    json!({ "metadata": { "name": "small", "namespace": "bookstore" }, "spec": { "limits": limits } });
-                b.add(Kind::LimitRange, limits);
-            }),
-            "limitrange small: it allows a claim 500Mi, and data-postgres-0 asks for 1Gi",
         ),
         (
             Box::new(|b| {

@@ -6,6 +6,7 @@ use dr_core::facts::{Facts, Unread};
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use dr_core::refusal::Refusal;
+use dr_core::{quantity, room};
 use serde_json::{Map, Value, json};
 
 /// What the binder writes when it has bound; a claim that is made anew gets its own.
@@ -61,6 +62,16 @@ impl ClaimFacts {
     /// What the live volume held when the staged one was verified; empty when it could not be asked.
     pub(super) fn live_report(&self) -> String {
         format!("live/{}", self.name)
+    }
+
+    pub(super) fn ask(&self) -> room::Ask {
+        room::Ask {
+            claim: self.name.clone(),
+            class: self.storage_class.clone(),
+            request: self.request.clone(),
+            live: self.live.as_ref().and_then(|live| live.claim.str_at(REQUEST)).map(str::to_owned),
+            files: super::captured_by_files(&self.captured).map(|(_, _, bytes)| bytes),
+        }
     }
 
     pub(super) fn key(&self) -> Key {
@@ -247,35 +258,7 @@ fn larger(archived: &Object, live: Option<&Object>) -> String {
     let archived_text = archived.str_at(REQUEST).unwrap_or("1Gi");
     let live_text = live.and_then(|live| live.str_at("/status/capacity/storage").or_else(|| live.str_at(REQUEST)));
     match live_text {
-        Some(live_text) if bytes(live_text) > bytes(archived_text) => live_text.to_owned(),
+        Some(live_text) if quantity::parse(live_text) > quantity::parse(archived_text) => live_text.to_owned(),
         Some(_) | None => archived_text.to_owned(),
     }
-}
-
-/// A quantity in bytes, as far as storage requests use the notation; `None` sorts below everything.
-pub(super) fn bytes(quantity: &str) -> Option<u128> {
-    let split = quantity.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(quantity.len());
-    let (number, unit) = quantity.split_at(split);
-    let factor: u128 = match unit {
-        "" => 1,
-        "k" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        "T" => 1_000_000_000_000,
-        "P" => 1_000_000_000_000_000,
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        "Gi" => 1 << 30,
-        "Ti" => 1 << 40,
-        "Pi" => 1 << 50,
-        _ => return None,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let whole = whole.parse::<u128>().ok()?.checked_mul(factor)?;
-    let fraction: String = fraction.chars().take(9).collect();
-    if fraction.is_empty() {
-        return Some(whole);
-    }
-    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
-    Some(whole + fraction.parse::<u128>().ok()?.checked_mul(factor)? / scale)
 }

@@ -99,6 +99,66 @@ impl Bookstore {
         list.retain(|object| object.name() != name);
     }
 
+    /// The database keeps its log on a volume of its own, `wal-postgres-0`.
+    pub fn second_claim(&mut self) {
+        let claim = |value: Value| {
+            let text = value.to_string().replace("data-postgres-0", "wal-postgres-0").replace("pv-old", "pv-old-wal");
+            serde_json::from_str::<Value>(&text.replace("uid-claim", "uid-claim-wal")).unwrap()
+        };
+        let mount = json!({ "name": "wal", "mountPath": "/wal" });
+        let set = |set: &mut Value| {
+            set["spec"]["volumeClaimTemplates"] =
+                json!([{ "metadata": { "name": "data" } }, { "metadata": { "name": "wal" } }]);
+            set["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+                .as_array_mut()
+                .unwrap()
+                .push(mount.clone());
+        };
+        let pod = |pod: &mut Value| {
+            pod["spec"]["volumes"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({ "name": "wal", "persistentVolumeClaim": { "claimName": "wal-postgres-0" } }));
+            pod["spec"]["containers"][0]["volumeMounts"].as_array_mut().unwrap().push(mount.clone());
+        };
+        for (kind, change) in [(Kind::StatefulSet, &set as &dyn Fn(&mut Value)), (Kind::Pod, &pod)] {
+            let Some(Listed::Objects(list)) = self.facts.objects.get_mut(&kind) else { panic!("no {kind}") };
+            for object in list.iter_mut() {
+                change(&mut object.0);
+            }
+        }
+        for kind in [Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::PodVolumeBackup] {
+            let Some(Listed::Objects(list)) = self.facts.objects.get_mut(&kind) else { panic!("no {kind}") };
+            let more: Vec<Object> = list.iter().map(|object| Object(claim(object.0.clone()))).collect();
+            list.extend(more);
+        }
+        if let Some(Listed::Objects(list)) = self.facts.objects.get_mut(&Kind::PodVolumeBackup)
+            && let Some(copy) = list.last_mut()
+        {
+            copy.0["metadata"]["name"] = json!("nightly-2");
+            copy.0["spec"]["volume"] = json!("wal");
+        }
+        let documents = self.facts.documents.get_mut("nightly").unwrap();
+        if let Document::Read(infos) = &mut documents.volume_infos {
+            let mut info = claim(infos[0].clone());
+            if info["pvbInfo"].is_object() {
+                info["pvbInfo"]["volumeName"] = json!("wal");
+            }
+            infos.push(info);
+        }
+        if let Document::Read(archive) = &mut documents.archive {
+            archive.objects.push(Object(claim(archive.objects[0].0.clone())));
+            archive.items.push("persistentvolumeclaims/bookstore/wal-postgres-0".into());
+            for object in &mut archive.objects {
+                match object.str_at("/kind") {
+                    Some("StatefulSet") => set(&mut object.0),
+                    Some("Pod") => pod(&mut object.0),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// The namespace and everything in it is gone.
     pub fn lose_namespace(&mut self) {
         for listed in self.facts.objects.values_mut() {
