@@ -141,10 +141,18 @@ fn a_server_that_is_not_there_is_named() {
 
 #[test]
 fn nobody_to_ask_is_a_refusal_before_anything_is_read() {
-    for args in [&["--ns", "shop"][..], &["undo", "q4ws2tze"], &["resume"], &["finalize"]] {
+    for args in [&["--ns", "shop"][..], &["undo", "q4ws2tze"], &["redo"], &["resume"], &["finalize"]] {
         fails(&run(RESTORE, None, args), 3, "no terminal to ask on");
     }
-    fails(&run(RESTORE, None, &["--ns", "shop", "-o", "json"]), 3, "nobody is asked");
+    fails(&run(RESTORE, None, &["--ns", "shop", "-o", "name"]), 3, "with -o name nobody is asked");
+}
+
+#[test]
+fn a_dry_run_asks_nobody() {
+    for args in [&["--ns", "shop"][..], &["undo", "q4ws2tze"], &["redo"], &["resume"], &["finalize"]] {
+        let said = run(RESTORE, None, &[args, &["--dry-run"]].concat());
+        fails(&said, 3, "there is no kubeconfig");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Questions before anything that cannot be taken back by doing nothing.
 
+use clap::ValueEnum;
 use colored::Colorize;
 use dialoguer::Input;
 
@@ -22,7 +23,8 @@ impl Asker {
             return Ok(Self::Yes);
         }
         if output.is_for_programs() {
-            let message = "this needs a confirmation, and with -o json nobody is asked";
+            let format = output.to_possible_value().map_or_else(String::new, |value| format!(" {}", value.get_name()));
+            let message = format!("this needs a confirmation, and with -o{format} nobody is asked");
             return Err(Failure::refused(message).hint("add --yes, or --dry-run to see the plan only"));
         }
         if !out::can_ask() {

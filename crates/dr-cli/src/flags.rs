@@ -49,7 +49,7 @@ pub(crate) struct Flags {
     /// How to print the result
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "table", global = true, help_heading = "Options")]
     pub(crate) output: Output,
-    /// Tell what is read and written (-v, or -v=6 for every request)
+    /// Tell what is read and written (-v; -v 6 names every request)
     #[arg(
         short = 'v', value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "4",
         default_value = "0", hide_default_value = true, global = true, help_heading = "Options"
@@ -108,27 +108,27 @@ impl Flags {
     }
 }
 
-/// Flags that have one value, globals included: clap itself lets a global one be given once on each side of a
-/// subcommand and silently takes the last.
-const ONCE: [&str; 14] = [
-    "--namespace",
-    "--ns",
-    "--context",
-    "--cluster",
-    "--user",
-    "--kubeconfig",
-    "--as",
-    "--as-uid",
-    "--request-timeout",
-    "--server",
-    "--token",
-    "--certificate-authority",
-    "--velero-namespace",
-    "--output",
+/// Flags that have one value, globals included, under all their names: clap itself lets a global one be given once on
+/// each side of a subcommand and silently takes the last.
+const ONCE: [&[&str]; 13] = [
+    &["--namespace", "--ns", "-n"],
+    &["--context"],
+    &["--cluster"],
+    &["--user"],
+    &["--kubeconfig"],
+    &["--as"],
+    &["--as-uid"],
+    &["--request-timeout"],
+    &["--server", "-s"],
+    &["--token"],
+    &["--certificate-authority"],
+    &["--velero-namespace"],
+    &["--output", "-o"],
 ];
 
 /// Parses a command line; what clap has to say (help, version, a usage error) is printed here.
 pub(crate) fn parse<T: FromArgMatches>(command: Command, args: &[OsString]) -> Result<T, Exit> {
+    let args = &kubectls_verbosity(args);
     let name = OsString::from(command.get_name().to_owned());
     let mut command = command.max_term_width(100);
     if let Some(flag) = twice(args) {
@@ -150,10 +150,41 @@ fn tell(error: &clap::Error) -> Exit {
 
 fn twice(args: &[OsString]) -> Option<&'static str> {
     let words: Vec<&str> = args.iter().map_while(|arg| arg.to_str()).take_while(|arg| *arg != "--").collect();
-    ONCE.into_iter().find(|flag| {
-        let is = |word: &&str| word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
-        words.iter().copied().filter(is).count() > 1
-    })
+    let given = |word: &str, name: &str| {
+        let long = name.starts_with("--");
+        word.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('=') || !long)
+    };
+    let flag = ONCE
+        .into_iter()
+        .find(|names| words.iter().filter(|word| names.iter().any(|name| given(word, name))).count() > 1);
+    flag.and_then(|names| names.first().copied())
+}
+
+/// kubectl takes `-v 6`, `-v6` and `--v=6`; clap is told `-v=6`. A bare `-v` is ours.
+fn kubectls_verbosity(args: &[OsString]) -> Vec<OsString> {
+    let is_level = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut told: Vec<OsString> = Vec::with_capacity(args.len());
+    let mut args = args.iter().peekable();
+    while let Some(arg) = args.next() {
+        let joined = match arg.to_str() {
+            Some("--") => {
+                told.push(arg.clone());
+                told.extend(args.by_ref().cloned());
+                break;
+            }
+            Some("-v" | "--v") => {
+                let level = args.next_if(|next| next.to_str().is_some_and(is_level)).and_then(|level| level.to_str());
+                Some(level.map_or_else(|| "-v".to_owned(), |level| format!("-v={level}")))
+            }
+            Some(text) => {
+                let level = text.strip_prefix("--v=").or_else(|| text.strip_prefix("-v"));
+                level.filter(|level| is_level(level)).map(|level| format!("-v={level}"))
+            }
+            None => None,
+        };
+        told.push(joined.map_or_else(|| arg.clone(), OsString::from));
+    }
+    told
 }
 
 /// `90`, `90s`, `1h30m`: kubectl's durations.
@@ -190,6 +221,20 @@ mod tests {
         assert_eq!(twice(&args("--context a list --cluster b")), None);
         assert_eq!(twice(&args("--as a --as-group b --as-group c")), None);
         assert_eq!(twice(&args("list --context a -- --context b")), None);
+        assert_eq!(twice(&args("-n a list --ns=b")), Some("--namespace"));
+        assert_eq!(twice(&args("-nshop list -n books")), Some("--namespace"));
+        assert_eq!(twice(&args("list -o json --output=yaml")), Some("--output"));
+        assert_eq!(twice(&args("-n a --name b -o json")), None);
+    }
+
+    #[test]
+    fn verbosity_is_given_as_to_kubectl() {
+        let told = |text: &str| kubectls_verbosity(&args(text)).join(&OsString::from(" "));
+        for text in ["list -v 6", "list -v6", "list --v=6", "list -v=6"] {
+            assert_eq!(told(text), "list -v=6", "{text}");
+        }
+        assert_eq!(told("-v list"), "-v list");
+        assert_eq!(told("list --version -- -v 6"), "list --version -- -v 6");
     }
 
     #[test]

@@ -342,7 +342,7 @@ impl Session {
                 let nearest = dr_core::choose::nearest(&id, known.into_iter().map(|record| record.id));
                 Err(Failure::refused(format!("there is no restore {id}")).hint(nearest))
             }
-            Err(error) => match self.report(&id).await {
+            Err(error) => match self.report(&id).await? {
                 Some(_) => Err(Failure::refused(format!("restore {id} is closed; only its record is left"))
                     .hint(format!("kubectl -n {} get configmap dr-{id} -o yaml", self.velero_namespace))),
                 None => Err(stored(error)),
@@ -360,8 +360,8 @@ impl Session {
     }
 
     /// What is left of a run that was closed.
-    pub(crate) async fn report(&self, id: &str) -> Option<Value> {
-        self.store().record(id).await.ok()??.report
+    pub(crate) async fn report(&self, id: &str) -> Result<Option<Value>, Failure> {
+        Ok(self.store().record(id).await.map_err(stored)?.and_then(|record| record.report))
     }
 
     /// Answers to queries, tried again while the API server is away.

@@ -3,6 +3,7 @@
 //! Every kind has a schema in `docs/schema/`; a test holds the outputs to them.
 
 pub(crate) mod backup;
+pub(crate) mod closing;
 pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod file;
@@ -83,6 +84,40 @@ pub(crate) mod tests {
         };
         let records = [record(None), record(Some("restored")), record(Some("rolled-back"))];
         fits("run-list", &super::list::RunListV1::from(records.as_slice()));
+    }
+
+    #[test]
+    fn a_closing_fits_its_schema_before_and_after() {
+        let kept = dr_run::finalize::KeptVolume {
+            volume: "pvc-old".into(),
+            claim: "data".into(),
+            holds: "before the restore".into(),
+            discarded: false,
+        };
+        let todo = dr_run::finalize::Closing { steps: samples::plan().steps().cloned().collect(), kept: vec![kept] };
+        for left in [None, Some(&[][..]), Some(&["give back: forbidden".to_owned()][..])] {
+            fits("closing", &super::closing::ClosingV1::new("q4ws2tze", "shop", &todo, left));
+        }
+    }
+
+    #[test]
+    fn what_carrying_on_would_do_fits_the_schema_of_a_status() {
+        let story = samples::restored();
+        let ahead = story.ahead_with(Some((dr_run::journal::Direction::Back, dr_run::journal::Turn::UndoRequested)));
+        fits("run-status", &super::status::RunStatusV1::from(&story).with_next(ahead.unwrap().todo));
+    }
+
+    #[test]
+    fn a_backup_plan_fits_its_schema() {
+        let volume = |claim: &str, objection: Option<&str>| crate::backup::preflight::Volume {
+            claim: claim.into(),
+            method: Method::FileSystem,
+            driver: None,
+            reader: None,
+            objection: objection.map(str::to_owned),
+        };
+        let volumes = [volume("data", None), volume("cache", Some("no running pod mounts it"))];
+        fits("backup-plan", &super::backup::BackupPlanV1::new("shop-1", "shop", "default", &volumes));
     }
 
     #[test]

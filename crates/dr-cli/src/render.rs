@@ -8,6 +8,7 @@ use tabwriter::TabWriter;
 use crate::report::Failure;
 
 pub(crate) mod backup;
+pub(crate) mod closing;
 pub(crate) mod evidence;
 pub(crate) mod list;
 pub(crate) mod plan;

@@ -186,6 +186,26 @@ impl Diary {
         self
     }
 
+    /// Goes back to the end.
+    pub(crate) fn taken_back(mut self) -> Self {
+        use dr_run::run::Next;
+        let direction = Direction::Back;
+        loop {
+            let events: Vec<Event> = match self.run.next() {
+                Next::Perform { steps, .. } => {
+                    let names: Vec<StepName> = steps.iter().map(|step| step.name.clone()).collect();
+                    let done = |step| Event::Done { step, direction, bound: Bindings::new() };
+                    let intent = Event::Intent { steps: names.clone(), direction };
+                    std::iter::once(intent).chain(names.into_iter().map(done)).collect()
+                }
+                Next::Finished(_) | Next::Settle(_) | Next::Turn { .. } => return self,
+            };
+            for event in events {
+                self.write(event);
+            }
+        }
+    }
+
     /// Does every step up to this one, this one included.
     pub(crate) fn up_to(mut self, last: &str, live: Option<&Fingerprint>, staged: &Fingerprint) -> Self {
         self.write(Event::Taken { by: "me@laptop/1".into() });

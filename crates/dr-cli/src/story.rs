@@ -10,6 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::exit::Exit;
 
+mod ahead;
+
 /// A run and its journal.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {

@@ -45,10 +45,18 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
     if facts.get(&key).map_err(|unread| refused(unread.into()))?.is_some() {
         return Err(Failure::refused(format!("there is a backup {name} already")).hint("give another --name"));
     }
-    out::prose(&render::backup::intended(&name, namespace, &location, &volumes));
+    let intended = render::backup::intended(&name, namespace, &location, &volumes);
     if args.dry_run {
+        let document = json::backup::BackupPlanV1::new(&name, namespace, &location, &volumes);
+        match flags.output {
+            Output::Table | Output::Wide => out::result(&intended)?,
+            Output::Json => out::json(&document)?,
+            Output::Yaml => out::yaml(&document)?,
+            Output::Name => out::result(&name)?,
+        }
         return Ok(Exit::Done);
     }
+    out::prose(&intended);
     session.need(&rights(namespace, session.velero_namespace())).await?;
 
     session.listen_for_interrupts();

@@ -1,7 +1,8 @@
-//! `kind: BackupResult`: what `kubectl dr backup` took, volume by volume.
+//! `kind: BackupResult`: what `kubectl dr backup` took, volume by volume; `kind: BackupPlan`: what it would take.
 
 use serde::Serialize;
 
+use crate::backup::preflight::Volume;
 use crate::backup::result::{BackupResult, Kept, Method, VolumeResult};
 use crate::exit::Exit;
 use crate::json::VERSION;
@@ -31,6 +32,52 @@ struct VolumeV1<'a> {
     bytes: Option<u64>,
     engine: Option<&'a str>,
     fingerprint: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupPlanV1<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    backup: &'a str,
+    namespace: &'a str,
+    storage_location: &'a str,
+    volumes: Vec<PlannedV1<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlannedV1<'a> {
+    claim: &'a str,
+    method: Method,
+    /// Null when no running pod mounts it.
+    engine: Option<&'a str>,
+    /// The running pod it is read in.
+    pod: Option<&'a str>,
+    /// Why its data would not be taken; null when it would.
+    objection: Option<&'a str>,
+}
+
+impl<'a> BackupPlanV1<'a> {
+    pub(crate) fn new(backup: &'a str, namespace: &'a str, location: &'a str, volumes: &'a [Volume]) -> Self {
+        let planned = volumes.iter().map(|volume| {
+            let Volume { claim, method, driver: _, reader, objection } = volume;
+            PlannedV1 {
+                claim,
+                method: *method,
+                engine: reader.as_ref().map(|reader| reader.found.profile),
+                pod: reader.as_ref().map(|reader| reader.pod.name()),
+                objection: objection.as_deref(),
+            }
+        });
+        Self {
+            api_version: VERSION,
+            kind: "BackupPlan",
+            backup,
+            namespace,
+            storage_location: location,
+            volumes: planned.collect(),
+        }
+    }
 }
 
 impl<'a> From<&'a BackupResult> for BackupResultV1<'a> {

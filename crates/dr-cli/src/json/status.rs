@@ -108,6 +108,14 @@ impl<'a> From<&'a Story> for RunStatusV1<'a> {
     }
 }
 
+impl RunStatusV1<'_> {
+    /// With everything that would be done, not only what comes first.
+    pub(crate) fn with_next(mut self, next: Vec<String>) -> Self {
+        self.next = next;
+        self
+    }
+}
+
 impl From<PhaseTime> for PhaseV1 {
     fn from(time: PhaseTime) -> Self {
         let seconds = time.took().map(|took| took.as_secs_f64());

@@ -18,7 +18,27 @@ pub(crate) const NOTHING_GAINED: &str =
 /// What comes next can be a thousand claims; the screen is one.
 const SHOWN: usize = 8;
 
+/// With everything that carrying it on would do, and nothing of it done.
+pub(crate) fn ahead(story: &Story, todo: &[String], wide: bool) -> String {
+    let mut text = screen(story, wide);
+    text.push_str("\nThis would be done, in this order\n");
+    for sentence in todo {
+        let _ = writeln!(text, "  {sentence}");
+    }
+    if todo.is_empty() {
+        text.push_str("  nothing\n");
+    }
+    text
+}
+
 pub(crate) fn text(story: &Story, wide: bool) -> String {
+    let mut text = screen(story, wide);
+    next(&mut text, story);
+    text.push_str(&way_on(story, story.outcome().as_ref()));
+    text
+}
+
+fn screen(story: &Story, wide: bool) -> String {
     let plan = story.run.plan();
     let mut text = format!(
         "Restore {} of {} from backup {}\n",
@@ -28,6 +48,10 @@ pub(crate) fn text(story: &Story, wide: bool) -> String {
     );
     let outcome = story.outcome();
     let state = match &outcome {
+        Some(Outcome::Undone) if !story.run.switch_touched() => "undone: the application was never touched".to_owned(),
+        Some(Outcome::Undone) if plan.namespace_gone => {
+            "undone: what writes was stopped; the namespace and its volumes stay".to_owned()
+        }
         Some(outcome) => told(outcome),
         None => match story.run.direction() {
             Direction::Forward => "under way, or interrupted".to_owned(),
@@ -46,6 +70,14 @@ pub(crate) fn text(story: &Story, wide: bool) -> String {
         text.push_str(&evidence::text(&proofs));
     }
     running_on(&mut text, story);
+    if wide {
+        text.push_str("\nSteps\n");
+        text.push_str(&steps(story));
+    }
+    text
+}
+
+fn next(text: &mut String, story: &Story) {
     let ahead = story.ahead();
     if !ahead.is_empty() {
         text.push_str("\nNext\n");
@@ -56,12 +88,6 @@ pub(crate) fn text(story: &Story, wide: bool) -> String {
             let _ = writeln!(text, "  and {more} more");
         }
     }
-    if wide {
-        text.push_str("\nSteps\n");
-        text.push_str(&steps(story));
-    }
-    text.push_str(&way_on(story, outcome.as_ref()));
-    text
 }
 
 fn phases(story: &Story) -> String {
@@ -141,6 +167,12 @@ pub(crate) fn told(outcome: &Outcome) -> String {
     }
 }
 
+/// Once the switch has begun what is staged stays; before it an undo leaves nothing that could be done again. A
+/// namespace that was gone is not taken away again.
+fn redoable(story: &Story) -> bool {
+    story.run.switch_touched() && !story.run.plan().namespace_gone
+}
+
 /// What a person can type next.
 pub(crate) fn way_on(story: &Story, outcome: Option<&Outcome>) -> String {
     let id = &story.run.plan().id;
@@ -151,8 +183,8 @@ pub(crate) fn way_on(story: &Story, outcome: Option<&Outcome>) -> String {
         None => &[("resume", "goes on"), ("undo", "takes it back")],
         Some(Outcome::Restored) => &[("undo", "takes it back"), ("finalize", "closes it")],
         Some(Outcome::Untidy { .. }) => &[("resume", "tries to tidy up again"), ("undo", "takes it back")],
-        Some(Outcome::Undone) => &[("redo", "does it again"), ("finalize", "closes it")],
-        Some(Outcome::RolledBack { .. }) => &[("finalize", "closes it")],
+        Some(Outcome::Undone) if redoable(story) => &[("redo", "does it again"), ("finalize", "closes it")],
+        Some(Outcome::Undone | Outcome::RolledBack { .. }) => &[("finalize", "closes it")],
         Some(Outcome::Stuck { .. }) => &[("status -o wide", "shows every step"), ("resume", "tries again")],
     };
     let mut text = String::from("\n");
@@ -162,4 +194,37 @@ pub(crate) fn way_on(story: &Story, outcome: Option<&Outcome>) -> String {
         let _ = writeln!(text, "kubectl dr restore {verb} {id}{space}{flags}  {does}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use dr_run::journal::Turn;
+
+    use super::*;
+    use crate::samples::{self, Diary};
+
+    fn offered(story: &Story) -> Vec<String> {
+        let text = text(story, false);
+        let lines = text.lines().filter_map(|line| line.strip_prefix("kubectl dr restore "));
+        lines.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_run_undone_before_the_switch_has_nothing_to_do_again() {
+        let staged = samples::fingerprint(&[("shop.public.books", 1)]);
+        let diary = Diary::new().up_to("stage/namespace", None, &staged).turned(Turn::UndoRequested, "asked for");
+        let story = diary.taken_back().story();
+        assert_eq!(story.outcome(), Some(Outcome::Undone));
+        assert_eq!(offered(&story), ["finalize"]);
+        assert!(text(&story, false).contains("\n  undone: the application was never touched\n"));
+    }
+
+    #[test]
+    fn a_run_undone_after_the_switch_can_be_done_again() {
+        let staged = samples::fingerprint(&[("shop.public.books", 1)]);
+        let diary = Diary::new().up_to("quiesce/postgres", None, &staged).turned(Turn::UndoRequested, "asked for");
+        let story = diary.taken_back().story();
+        assert_eq!(story.outcome(), Some(Outcome::Undone));
+        assert_eq!(offered(&story), ["redo", "finalize"]);
+    }
 }

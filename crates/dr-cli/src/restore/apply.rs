@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::confirm::Asker;
 use crate::exit::Exit;
 use crate::flags::{Flags, Output};
 use crate::report::Failure;
@@ -29,13 +28,11 @@ pub(crate) fn main(flags: &Flags, args: &ApplyArgs) -> Result<Exit, Failure> {
         let message = format!("the plan is for namespace {}, not for {namespace}", plan.place.namespace);
         return Err(Failure::usage(message));
     }
-    if going.dry_run {
-        return plan::print(flags.output, &plan, false);
-    }
-    let asker = Asker::find(going.yes, flags.output)?;
+    let asker = going.asker(flags.output)?;
     glue::block_on(async {
         let session = glue::connect(flags).await?;
         session.still_holds(&plan).await?;
+        let Some(asker) = asker else { return plan::print(flags.output, &plan, false) };
         out::prose(&render::plan::text(&plan, flags.output == Output::Wide));
         follow::begin(&session, plan, asker, flags, going.timeout).await
     })

@@ -22,8 +22,9 @@ pub(crate) fn main(flags: &Flags, args: &ListArgs) -> Result<Exit, Failure> {
         Output::Json => out::json(&json::list::RunListV1::from(records.as_slice()))?,
         Output::Yaml => out::yaml(&json::list::RunListV1::from(records.as_slice()))?,
         Output::Name => {
-            let names: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-            out::result(&names.join("\n"))?;
+            for record in &records {
+                out::result(&record.id)?;
+            }
         }
     }
     Ok(Exit::Done)

@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use crate::confirm::Asker;
 use crate::exit::Exit;
 use crate::flags::Flags;
 use crate::glue;
@@ -19,14 +18,14 @@ pub(crate) struct ResumeArgs {
 
 pub(crate) fn main(flags: &Flags, args: &ResumeArgs) -> Result<Exit, Failure> {
     let ResumeArgs { which, again } = args;
-    let asker = Asker::find(again.going.yes, flags.output)?;
+    let asker = again.going.asker(flags.output)?;
     glue::block_on(async {
         let session = glue::connect(flags).await?;
         let story = session.story(which.id.as_deref(), flags.namespace.as_deref()).await?;
-        if again.going.dry_run {
-            crate::restore::status::show(flags, &story)?;
+        let Some(asker) = asker else {
+            story.ahead_with(None)?.show(flags)?;
             return Ok(Exit::Done);
-        }
+        };
         follow::take_over(&session, story, None, asker, flags, again).await
     })
 }

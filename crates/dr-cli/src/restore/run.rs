@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::confirm::Asker;
 use crate::exit::Exit;
-use crate::flags::{self, Flags};
+use crate::flags::{self, Flags, Output};
 use crate::report::Failure;
 use crate::restore::{follow, plan};
 use crate::{config, glue, out, render};
@@ -77,12 +77,19 @@ pub(crate) struct Going {
     /// Ask nothing
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
-    /// Show the plan and change nothing
+    /// Show what would be done and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Detach after this time; the restore can be resumed
     #[arg(long, value_name = "DURATION", value_parser = flags::duration)]
     pub(crate) timeout: Option<Duration>,
+}
+
+impl Going {
+    /// Who answers; none where only is shown what would be done.
+    pub(crate) fn asker(&self, output: Output) -> Result<Option<Asker>, Failure> {
+        if self.dry_run { Ok(None) } else { Asker::find(self.yes, output).map(Some) }
+    }
 }
 
 impl RunArgs {
@@ -102,15 +109,14 @@ impl RunArgs {
 pub(crate) fn main(flags: &Flags, args: &RunArgs) -> Result<Exit, Failure> {
     let namespace = flags.namespace("kubectl dr restore --ns NAMESPACE [--from BACKUP]")?;
     let RunArgs { selection, facts_out, going } = args;
-    if going.dry_run {
+    let Some(asker) = going.asker(flags.output)? else {
         return plan::show(flags, namespace, selection, facts_out);
-    }
+    };
     let config = config::find()?;
-    let asker = Asker::find(going.yes, flags.output)?;
     glue::block_on(async {
         let session = glue::connect(flags).await?;
         let plan = plan::make(&session, namespace, selection, &config, facts_out).await?;
-        out::prose(&render::plan::text(&plan, flags.output == flags::Output::Wide));
+        out::prose(&render::plan::text(&plan, flags.output == Output::Wide));
         follow::begin(&session, plan, asker, flags, going.timeout).await
     })
 }

@@ -19,7 +19,13 @@ pub(crate) fn main(flags: &Flags, which: &Which) -> Result<Exit, Failure> {
             None => records.last().filter(|record| record.closed),
         };
         match closed {
-            Some(record) => show_closed(flags, record, session.report(&record.id).await)?,
+            Some(record) => {
+                let report = session.report(&record.id).await?.ok_or_else(|| {
+                    let message = format!("restore {} is closed and its record holds no report", record.id);
+                    Failure::new(Exit::Failed, message).hint("kubectl dr restore list")
+                })?;
+                show_closed(flags, record, &report)?;
+            }
             None => show(flags, &session.story(which.id.as_deref(), namespace).await?)?,
         }
         Ok(Exit::Done)
@@ -27,12 +33,11 @@ pub(crate) fn main(flags: &Flags, which: &Which) -> Result<Exit, Failure> {
 }
 
 /// A run that was closed: plan and journal are gone, what was reported at the end is left.
-fn show_closed(flags: &Flags, record: &Record, report: Option<Value>) -> Result<(), Failure> {
-    let report = report.unwrap_or(Value::Null);
+fn show_closed(flags: &Flags, record: &Record, report: &Value) -> Result<(), Failure> {
     match flags.output {
-        Output::Table | Output::Wide => out::result(&render::status::closed(record, &report)),
-        Output::Json => out::json(&report),
-        Output::Yaml => out::yaml(&report),
+        Output::Table | Output::Wide => out::result(&render::status::closed(record, report)),
+        Output::Json => out::json(report),
+        Output::Yaml => out::yaml(report),
         Output::Name => out::result(&record.id),
     }
 }

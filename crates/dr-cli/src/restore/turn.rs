@@ -3,7 +3,6 @@
 use clap::Args;
 use dr_run::journal::{Direction, Turn};
 
-use crate::confirm::Asker;
 use crate::exit::Exit;
 use crate::flags::Flags;
 use crate::glue;
@@ -28,7 +27,7 @@ pub(crate) fn redo(flags: &Flags, args: &TurnArgs) -> Result<Exit, Failure> {
 
 fn turn(flags: &Flags, args: &TurnArgs, to: Direction) -> Result<Exit, Failure> {
     let TurnArgs { which, again } = args;
-    let asker = Asker::find(again.going.yes, flags.output)?;
+    let asker = again.going.asker(flags.output)?;
     let why = match to {
         Direction::Back => Turn::UndoRequested,
         Direction::Forward => Turn::RedoRequested,
@@ -37,10 +36,10 @@ fn turn(flags: &Flags, args: &TurnArgs, to: Direction) -> Result<Exit, Failure> 
         let session = glue::connect(flags).await?;
         let story = session.story(which.id.as_deref(), flags.namespace.as_deref()).await?;
         follow::may_turn(&session, &story, to).await?;
-        if again.going.dry_run {
-            crate::restore::status::show(flags, &story)?;
+        let Some(asker) = asker else {
+            story.ahead_with(Some((to, why)))?.show(flags)?;
             return Ok(Exit::Done);
-        }
+        };
         follow::take_over(&session, story, Some((to, why)), asker, flags, again).await
     })
 }
