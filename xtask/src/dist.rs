@@ -25,6 +25,8 @@ const MANIFEST: &str = "krew/dr.yaml";
 pub(crate) struct Dist {
     pub(crate) archive: PathBuf,
     pub(crate) manifest: PathBuf,
+    /// Each executable and its bytes.
+    pub(crate) sizes: Vec<(&'static str, u64)>,
 }
 
 /// Builds, packs and describes. `base` is the address the archive will be downloaded from, without its name.
@@ -34,6 +36,7 @@ pub(crate) fn dist(base: Option<&str>) -> Result<Dist> {
     build(&root)?;
     let made = target.join("dist");
     let mut contents = Vec::new();
+    let mut sizes = Vec::new();
     for name in EXECUTABLES {
         let path = made.join(name);
         let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
@@ -42,6 +45,7 @@ pub(crate) fn dist(base: Option<&str>) -> Result<Dist> {
         if size > MOST_BYTES {
             bail!("{name} has {:.1} MiB, more than the {:.0} it may have", mebibytes(size), mebibytes(MOST_BYTES));
         }
+        sizes.push((name, size));
         contents.push((name, 0o755, bytes));
     }
     for name in LICENCES {
@@ -64,11 +68,11 @@ pub(crate) fn dist(base: Option<&str>) -> Result<Dist> {
     save(&manifest, fill(&template, &values)?.as_bytes())?;
     println!("{:>9.1} MiB  {}", mebibytes(packed.len() as u64), archive.display());
     println!("sha256 {sum}, in {}", manifest.display());
-    Ok(Dist { archive, manifest })
+    Ok(Dist { archive, manifest, sizes })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn mebibytes(bytes: u64) -> f64 {
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 

@@ -2,12 +2,16 @@
 //! of its own is in [`node`], the servers it runs are built by [`servers`].
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a build tool talks to the terminal")]
 
+mod bench;
+mod bookstore;
 mod cache;
 mod cmd;
+mod current;
 mod demo;
 mod dist;
 mod node;
 mod packages;
+mod place;
 mod servers;
 mod steps;
 mod test;
@@ -43,6 +47,9 @@ enum Task {
     Shell(RestArgs),
     /// Deploy a bookstore, lose its data in three ways and get it back
     Demo(DemoArgs),
+    /// Measure what is promised in numbers: the outage of a restore, the time of a plan, the size of the executables
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Bring a node up and down and compare the machine before and after
     Selfcheck(SelfcheckArgs),
     /// Build the archive of the four executables and the manifest by which krew installs it
@@ -105,12 +112,24 @@ struct RestArgs {
 
 #[derive(Args)]
 struct DemoArgs {
-    /// Write the transcript into docs/evidence
+    /// The node's name; it is brought up when it does not run
+    #[arg(long, default_value = node::DEFAULT_NAME)]
+    name: String,
+    /// Write transcript and picture into docs/evidence, and the shortened transcript into README.md
     #[arg(long)]
     record: bool,
+    #[command(flatten)]
+    on: OnArgs,
+}
+
+#[derive(Args)]
+struct OnArgs {
     /// The cluster kubectl points at instead of a node of ours
     #[arg(long, value_name = "current", value_parser = ["current"])]
     on: Option<String>,
+    /// Do not ask before anything is made on that cluster
+    #[arg(long, requires = "on")]
+    yes: bool,
 }
 
 #[derive(Args)]
@@ -166,8 +185,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Kubectl(args) => return node::status::kubectl(&args.name, &args.args),
         Task::Shell(args) => return node::status::shell(&args.name, &args.args),
         Task::Demo(args) => {
-            return demo::demo(&demo::Options { on_current: args.on.is_some(), record: args.record });
+            let on_current = args.on.on.is_some();
+            return demo::demo(&demo::Options { name: args.name, on_current, yes: args.on.yes, record: args.record });
         }
+        Task::Bench(args) => return bench::bench(args),
         Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
         Task::Dist(args) => {
             dist::dist(args.base_url.as_deref())?;

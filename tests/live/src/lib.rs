@@ -14,7 +14,7 @@ pub use dr::{Ended, Running};
 pub use node::{Node, until};
 pub use shop::{By, Class, Fingerprint, Shop, password};
 pub use state::state;
-pub use writer::Writer;
+pub use writer::{Attempt, Writer};
 
 /// The node of this run, or a line that says why there is none.
 #[macro_export]

@@ -1,7 +1,7 @@
 //! The shop's own log of its orders, kept over the life of its pods: the measure of an outage.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -27,20 +27,26 @@ pub struct Writer {
 
 impl Writer {
     pub fn follow(node: &Node, namespace: &str) -> Self {
+        let kubectl = node.dir().join("bin/kubectl");
+        let template = node.command(&kubectl, node.bin());
+        let envs: Vec<_> = template.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
+        let namespace = namespace.to_owned();
+        Self::through(move |args: &[&str]| {
+            let mut command = Command::new(&kubectl);
+            command.env_clear().envs(envs.iter().filter_map(|(k, v)| Some((k, v.as_ref()?))));
+            command.args(["-n", &namespace]).args(args);
+            command
+        })
+    }
+
+    /// The same for whoever has a kubectl of their own; `kubectl` is given arguments and adds cluster and namespace.
+    pub fn through(kubectl: impl Fn(&[&str]) -> Command + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let kubectl = node.dir().join("bin/kubectl");
-        let make = {
-            let (bin, namespace) = (node.bin().to_path_buf(), namespace.to_owned());
-            let mut template = node.command(&kubectl, &bin);
-            template.args(["-n", &namespace]);
-            let envs: Vec<_> = template.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
-            move |args: &[&str]| {
-                let mut command = std::process::Command::new(&kubectl);
-                command.env_clear().envs(envs.iter().filter_map(|(k, v)| Some((k, v.as_ref()?))));
-                command.args(["-n", &namespace]).args(args).stdin(Stdio::null()).stderr(Stdio::null());
-                command
-            }
+        let make = move |args: &[&str]| {
+            let mut command = kubectl(args);
+            command.stdin(Stdio::null()).stderr(Stdio::null());
+            command
         };
         let watcher = std::thread::spawn({
             let (stop, lines) = (Arc::clone(&stop), Arc::clone(&lines));
