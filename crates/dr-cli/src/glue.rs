@@ -19,9 +19,10 @@ use dr_core::facts::{Document, Facts};
 use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_core::refusal::Refusal;
+use dr_run::action::Step;
 use dr_run::condition::{Condition, Listing, Observation, Query, Verdict};
 use dr_run::decide::{Request, Said};
-use dr_run::plan::Plan;
+use dr_run::plan::{Plan, Section, Wave};
 use dr_run::run::{Outcome, Run};
 use dr_run::{check, compute};
 use jiff::Timestamp;
@@ -284,6 +285,12 @@ impl Session {
         self.allowed(dr_run::rights::needed(plan)).await
     }
 
+    /// The same for the steps of `finalize`.
+    pub(crate) async fn may_close(&self, plan: &Plan, steps: &[Step]) -> Result<(), Failure> {
+        let waves = vec![Wave { section: Section::Keep, steps: steps.to_vec() }];
+        self.allowed(dr_run::rights::needed(&Plan { waves, ..plan.clone() })).await
+    }
+
     async fn allowed(&self, needed: BTreeSet<dr_run::rights::Right>) -> Result<(), Failure> {
         let doing = "cannot find out what we may do";
         let asked: Vec<_> = needed.into_iter().collect();
@@ -303,9 +310,16 @@ impl Session {
             let namespace = right.namespace.as_deref().map_or("the whole cluster".to_owned(), str::to_owned);
             refusal.add(format!("{} {resource}", right.verb), format!("not allowed in {namespace}"), "");
         }
-        let documents: Vec<String> =
-            dr_run::rights::roles(&missing).iter().filter_map(|role| serde_yaml::to_string(role).ok()).collect();
-        let hint = format!("this would allow it:\n---\n{}", documents.join("---\n"));
+        let ourselves = rights::ourselves(&self.connection).await;
+        // A name that nothing has: applied over a role of ours, it would take away what that one gives.
+        let roles = dr_run::rights::roles(&missing, &format!("kubectl-dr-{}", new_id()), ourselves.as_ref());
+        let documents: Result<Vec<String>, _> = roles.iter().map(serde_yaml::to_string).collect();
+        let documents = documents.map_err(|error| Failure::failed("cannot print the roles that are missing", error))?;
+        let bind = if ourselves.is_some() { "" } else { " once it is bound to you" };
+        let hint = format!(
+            "this would allow it{bind} (the roles for every restore: docs/rbac):\n---\n{}",
+            documents.join("---\n")
+        );
         Err(Failure::from_refusal("rights are missing", refusal).hint(hint))
     }
 

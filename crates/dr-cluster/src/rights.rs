@@ -1,6 +1,6 @@
 //! Asks the server which of the rights a run will need are missing.
 
-use dr_run::rights::Right;
+use dr_run::rights::{Right, Subject};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use http::Method;
 use serde_json::{Value, json};
@@ -22,6 +22,14 @@ pub async fn missing(connection: &Connection, rights: &[Right]) -> Result<Vec<Ri
         .collect();
     let answers: Vec<Option<Right>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     Ok(answers.into_iter().flatten().collect())
+}
+
+/// Who the server takes us for; none where it does not say (before 1.28).
+pub async fn ourselves(connection: &Connection) -> Option<Subject> {
+    let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
+    let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let answer = request::send(connection, Method::POST, path, JSON, Some(&review)).await.ok()?;
+    answer.pointer("/status/userInfo/username").and_then(Value::as_str).map(Subject::of_user)
 }
 
 async fn is_allowed(connection: &Connection, right: &Right) -> Result<bool, ApiError> {

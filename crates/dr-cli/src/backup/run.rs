@@ -175,11 +175,15 @@ fn rights(namespace: &str, velero: &str) -> Vec<glue::Need> {
         subresource,
     };
     vec![
+        need("get", Kind::Pod, namespace, Some("exec")),
         need("create", Kind::Pod, namespace, Some("exec")),
         need("create", Kind::ConfigMap, namespace, None),
         need("patch", Kind::ConfigMap, namespace, None),
         need("create", Kind::ConfigMap, velero, None),
         need("create", Kind::Backup, velero, None),
+        need("get", Kind::Backup, velero, None),
+        need("get", Kind::DownloadRequest, velero, None),
         need("create", Kind::DownloadRequest, velero, None),
+        need("delete", Kind::DownloadRequest, velero, None),
     ]
 }

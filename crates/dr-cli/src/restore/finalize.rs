@@ -43,6 +43,7 @@ pub(crate) fn main(flags: &Flags, args: &FinalizeArgs) -> Result<Exit, Failure> 
         if !asker.confirm(&follow::place(plan), question)? {
             return Err(Failure::refused("the namespace was not typed"));
         }
+        session.may_close(plan, &todo.steps).await?;
         let left = session.finalize(&story, &todo).await?;
         show(flags, plan, &todo, Some(&left), &render::closing::done(plan, &todo, &left))?;
         Ok(if left.is_empty() { Exit::Done } else { Exit::Partly })

@@ -57,6 +57,7 @@ pub(crate) async fn take_over(
         restore::status::show(flags, &story)?;
         return Ok(exit);
     }
+    session.may_execute(story.run.plan()).await?;
     let question = match &turn {
         Some((Direction::Back, _)) if story.run.switch_touched() => {
             "The application stops and gets its former volumes."
