@@ -17,12 +17,14 @@ pub(crate) struct Ground {
     pub(crate) class: String,
     /// The data path that the cluster can.
     pub(crate) by: By,
+    /// The StorageClass whose volumes Velero takes snapshots of, where it can.
+    pub(crate) snapshots: Option<String>,
 }
 
 impl Ground {
     /// Of a node of ours.
     pub(crate) fn ours(by: By) -> Self {
-        Self { class: "csi-wffc".to_owned(), by }
+        Self { class: "csi-wffc".to_owned(), by, snapshots: Some("csi-wffc".to_owned()) }
     }
 }
 
@@ -135,11 +137,14 @@ fn judge(seen: &Seen) -> (Vec<Found>, Option<Ground>) {
             }
         },
     };
-    let ground = match (location, agent, any, snapshot) {
-        (Some(_), Some(_), Some(class), _) => {
-            Some(Ground { class: text(class, "/metadata/name").to_owned(), by: By::Files })
+    let snapshots = snapshot.filter(|_| features).map(|(_, class)| class.to_owned());
+    let ground = match (location, agent, any, snapshots) {
+        (Some(_), Some(_), Some(class), snapshots) => {
+            Some(Ground { class: text(class, "/metadata/name").to_owned(), by: By::Files, snapshots })
         }
-        (Some(_), None, _, Some((_, class))) if features => Some(Ground { class: class.to_owned(), by: By::Snapshot }),
+        (Some(_), None, _, Some(class)) => {
+            Some(Ground { class: class.clone(), by: By::Snapshot, snapshots: Some(class) })
+        }
         _ => None,
     };
     (vec![velero, agent_found, class_found, snapshot_found], ground)

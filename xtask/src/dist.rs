@@ -29,11 +29,19 @@ pub(crate) struct Dist {
     pub(crate) sizes: Vec<(&'static str, u64)>,
 }
 
+/// How much of the machine the build may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Whole,
+    /// What others leave over.
+    Background,
+}
+
 /// Builds, packs and describes. `base` is the address the archive will be downloaded from, without its name.
-pub(crate) fn dist(base: Option<&str>) -> Result<Dist> {
+pub(crate) fn dist(base: Option<&str>, pace: Pace) -> Result<Dist> {
     let root = cache::checkout()?;
     let target = target(&root)?;
-    build(&root)?;
+    build(&root, pace)?;
     let made = target.join("dist");
     let mut contents = Vec::new();
     let mut sizes = Vec::new();
@@ -69,6 +77,20 @@ pub(crate) fn dist(base: Option<&str>) -> Result<Dist> {
     println!("{:>9.1} MiB  {}", mebibytes(packed.len() as u64), archive.display());
     println!("sha256 {sum}, in {}", manifest.display());
     Ok(Dist { archive, manifest, sizes })
+}
+
+/// Copies the four executables from one folder to another, which it returns.
+pub(crate) fn copied(from: &Path, to: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    for name in EXECUTABLES {
+        // One that runs still is not written over, but replaced.
+        let (source, place) = (from.join(name), to.join(name));
+        if place.exists() {
+            fs::remove_file(&place).with_context(|| format!("remove {}", place.display()))?;
+        }
+        fs::copy(&source, &place).with_context(|| format!("copy {}", source.display()))?;
+    }
+    Ok(to.to_path_buf())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
@@ -108,13 +130,21 @@ pub(crate) fn target(root: &Path) -> Result<PathBuf> {
     Ok(PathBuf::from(target.context("cargo's metadata names no target directory")?))
 }
 
-fn build(root: &Path) -> Result<()> {
+fn build(root: &Path, pace: Pace) -> Result<()> {
     // The paths of this machine would otherwise stand in every panic message, and no two machines build the same.
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
     let mut flags = vec![remap(root, ".")];
     flags.extend(home.map(|home| remap(&home, "cargo")));
-    let status = Command::new(cargo())
+    let mut command = match pace {
+        Pace::Whole => Command::new(cargo()),
+        Pace::Background => {
+            let mut nice = Command::new("nice");
+            nice.args(["-n", "19"]).arg(cargo());
+            nice
+        }
+    };
+    let status = command
         .args(["build", "--locked", "--profile", "dist", "--bins"])
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .current_dir(root)

@@ -154,6 +154,8 @@ struct TestArgs {
     /// Also what takes hours
     #[arg(long)]
     long: bool,
+    #[command(flatten)]
+    on: OnArgs,
 }
 
 fn main() -> ExitCode {
@@ -191,8 +193,9 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench(args) => return bench::bench(args),
         Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
         Task::Dist(args) => {
-            dist::dist(args.base_url.as_deref())?;
+            dist::dist(args.base_url.as_deref(), dist::Pace::Whole)?;
         }
+        Task::Test(args) if args.on.on.is_some() => return test::current::test(args.on.yes),
         Task::Test(args) => return test::test(&test::Options { live: !args.no_live, long: args.long }),
         Task::NodeInit { dir } => node::init::init(&dir)?,
     }

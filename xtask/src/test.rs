@@ -3,8 +3,11 @@
 //! A test that cannot run everywhere is `#[ignore]`d with its reason. One whose reason begins with `long` runs with
 //! `--long`, any other once the node is up; what did not run at all is counted as skipped, never as passed.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, id};
+use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -15,6 +18,8 @@ use crate::servers::Servers;
 use crate::{dist, packages};
 
 mod cargo;
+pub(crate) mod current;
+mod queue;
 mod shop;
 mod tally;
 
@@ -92,7 +97,7 @@ impl Tests<'_> {
         println!("\n== {name}");
         let began = Instant::now();
         match Cargo::run(&mut cargo.command(self.root), limit) {
-            Ok(Ended { success, passed, failed, ignored }) => {
+            Ok(Ended { success, passed, failed, ignored, did_nothing: _ }) => {
                 self.tally.tests(name, passed, failed, success, began.elapsed());
                 ignored
             }
@@ -174,69 +179,113 @@ impl Tests<'_> {
             return;
         }
         self.ran("a node leaves the machine as it was", |_, _| node::selfcheck::selfcheck(false).map(|()| true));
-        let dist = self.packed();
-        let name = format!("ci-{}", id());
-        println!("\nthe node is `{name}`; if this is interrupted: cargo xtask down --name {name}");
-        let options = node::up::Options { name: name.clone(), plane: false, velero: None, servers: None };
-        if self.ran("a node comes up", |_, _| node::up::up(&options).map(|()| true)) {
-            self.on_the_node(&name, dist.as_ref());
+        let stop_points = self.stop_points();
+        self.check("the four executables", minutes(15), Cargo::tool().args(["build", "--locked", "--bins"]));
+        let (long, mut listed) = (self.long, None);
+        self.ran("the tests of restores are built", |root, _| {
+            listed = Some(queue::list(root, LIVE, long)?);
+            Ok(true)
+        });
+        let Some(queue::Listed { run, ignored }) = listed else { return };
+        self.ignored.extend(ignored);
+        let names = [format!("ci-{}-a", id()), format!("ci-{}-b", id())];
+        println!("\nthe nodes are `{}`; if this is interrupted: cargo xtask down --name NAME", names.join("` and `"));
+        let [first, second] = &names;
+        if self.ran("a node comes up", |_, _| bring_up(first).map(|()| true)) {
+            self.on_nodes([first, second], stop_points.as_ref(), &Mutex::new(run));
         } else {
             self.tally.skip("the tests on a real node", "the node did not come up");
         }
-        self.ran("the node goes down", |_, _| node::down::down(&name).map(|()| true));
+        for name in &names {
+            self.ran("a node goes down", |_, _| node::down::down(name).map(|()| true));
+        }
     }
 
-    fn packed(&mut self) -> Option<dist::Dist> {
-        let mut made = None;
-        self.ran("the archive for krew, each executable within its size", |_, _| {
-            made = Some(dist::dist(None)?);
-            Ok(true)
+    /// Restores on two nodes side by side, and the archive for krew in the time they wait.
+    fn on_nodes(&mut self, names: [&str; 2], stop_points: Option<&PathBuf>, queue: &Mutex<VecDeque<queue::One>>) {
+        let (root, long) = (self.root, self.long);
+        let environments = names.map(|name| environment(root, name));
+        let [Ok(one), Ok(other)] = environments else {
+            self.tally.check("the environment of the live tests", false, Duration::ZERO);
+            return;
+        };
+        let [one, other] = [one, other].map(|mut env| {
+            env.extend(stop_points.map(|bin| ("DR_STOP_BIN", bin.clone())));
+            env
         });
-        made
+        self.model_and_server(&one);
+        println!("\n== restores on two nodes, and the archive for krew meanwhile");
+        let began = Instant::now();
+        let (went, up, dist) = thread::scope(|scope| {
+            let dist = scope.spawn(|| (dist::dist(None, dist::Pace::Background), began.elapsed()));
+            let beside = scope.spawn(|| {
+                let [_, second] = names;
+                let up = bring_up(second);
+                let went = if up.is_ok() { queue::work(queue, "b", &other, long) } else { Vec::new() };
+                (up, went)
+            });
+            let mut went = queue::work(queue, "a", &one, long);
+            let (up, more) = beside.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), Vec::new()));
+            went.extend(more);
+            let dist = dist.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), began.elapsed()));
+            (went, up, dist)
+        });
+        self.ran("a second node comes up beside the first", |_, _| up.map(|()| true));
+        self.tally.went(went);
+        self.krew(dist, one);
     }
 
-    fn on_the_node(&mut self, name: &str, dist: Option<&dist::Dist>) {
-        let mut env = match environment(self.root, name) {
-            Ok(env) => env,
+    /// Executables that can kill themselves at named points, copied away: the others take their place.
+    fn stop_points(&mut self) -> Option<PathBuf> {
+        let build = ["build", "--locked", "--bins", "--features", "stop-points"];
+        if !self.check("executables with stop points", minutes(15), Cargo::tool().args(build)) {
+            return None;
+        }
+        let copied =
+            dist::target(self.root).and_then(|target| dist::copied(&target.join("debug"), &target.join("stop-points")));
+        copied.inspect_err(|error| println!("error: {error:#}")).ok()
+    }
+
+    /// The model against a real server, and tests that only look at a cluster.
+    fn model_and_server(&mut self, env: &[(&'static str, PathBuf)]) {
+        let conformance =
+            Cargo::test().args(["--package", "dr-world", "--test", "conformance"]).envs(env).behind([CONFORMANCE]);
+        self.cargo_test("the model tells of an API server what a real one does", minutes(10), &conformance);
+        if !self.long {
+            return;
+        }
+        let looked_at = self.ran("a shop with a backup, to be looked at", |root, _| {
+            let of = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_path());
+            let (kubectl, kubeconfig, bin) = (of("DR_KUBECTL"), of("KUBECONFIG_DR_NODE"), of("DR_BIN"));
+            let (Some(kubectl), Some(kubeconfig), Some(bin)) = (kubectl, kubeconfig, bin) else { return Ok(false) };
+            shop::deploy(root, kubectl, kubeconfig, bin).map(|()| true)
+        });
+        if looked_at {
+            let waiting = self.take_ignored(|reason| !reason.starts_with("long") && !reason.contains("krew"));
+            self.run_ignored("tests that need the node's servers", minutes(20), &waiting, env);
+        }
+    }
+
+    fn krew(&mut self, dist: (Result<dist::Dist>, Duration), mut env: Vec<(&'static str, PathBuf)>) {
+        let (made, took) = dist;
+        match made {
+            Ok(made) => {
+                self.tally.check("the archive for krew, each executable within its size", true, took);
+                env.push(("DR_ARCHIVE", made.archive));
+                env.push(("DR_MANIFEST", made.manifest));
+                let packed = self.take_ignored(|reason| reason.contains("krew"));
+                self.run_ignored("the plugin in the real krew", minutes(20), &packed, &env);
+            }
             Err(error) => {
                 println!("error: {error:#}");
-                self.tally.check("the environment of the live tests", false, Duration::ZERO);
-                return;
+                self.tally.check("the archive for krew, each executable within its size", false, took);
             }
-        };
-        self.check("the four executables", minutes(15), Cargo::tool().args(["build", "--locked", "--bins"]));
-        if let Some(dist) = dist {
-            env.push(("DR_ARCHIVE", dist.archive.clone()));
-            env.push(("DR_MANIFEST", dist.manifest.clone()));
         }
-        let conformance =
-            Cargo::test().args(["--package", "dr-world", "--test", "conformance"]).envs(&env).behind([CONFORMANCE]);
-        self.cargo_test("the model tells of an API server what a real one does", minutes(10), &conformance);
-        if self.long {
-            let looked_at = self.ran("a shop with a backup, to be looked at", |root, _| {
-                let of = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_path());
-                let (kubectl, kubeconfig, bin) = (of("DR_KUBECTL"), of("KUBECONFIG_DR_NODE"), of("DR_BIN"));
-                let (Some(kubectl), Some(kubeconfig), Some(bin)) = (kubectl, kubeconfig, bin) else { return Ok(false) };
-                shop::deploy(root, kubectl, kubeconfig, bin).map(|()| true)
-            });
-            if looked_at {
-                let waiting = self.take_ignored(|reason| !reason.starts_with("long"));
-                self.run_ignored("tests that need the node's servers", minutes(20), &waiting, &env);
-            }
-        } else {
-            let packed = self.take_ignored(|reason| reason.contains("krew"));
-            self.run_ignored("the plugin in the real krew", minutes(20), &packed, &env);
-        }
-        let mut cargo = Cargo::test().args(["--package", LIVE]).envs(&env);
-        let limit = if self.long {
-            cargo = cargo.envs(&[("DR_LONG", "1".into())]).behind(["--include-ignored"]);
-            minutes(240)
-        } else {
-            minutes(50)
-        };
-        let ignored = self.cargo_test("restores on the node", limit, &cargo);
-        self.ignored.extend(ignored);
     }
+}
+
+fn bring_up(name: &str) -> Result<()> {
+    node::up::up(&node::up::Options { name: name.to_owned(), plane: false, velero: None, servers: None })
 }
 
 /// Where the node is and what belongs to it.

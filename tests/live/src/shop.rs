@@ -25,13 +25,15 @@ pub enum Class {
 }
 
 impl Class {
-    pub fn name(self) -> &'static str {
-        match self {
+    /// Of a node of ours; on another cluster `DR_CLASS` names the one there is.
+    pub fn name(self) -> String {
+        let ours = match self {
             Self::WaitForFirstConsumer => "csi-wffc",
             Self::Immediate => "csi-immediate",
             Self::NoAttach => "csi-noattach",
             Self::Retain => "csi-retain",
-        }
+        };
+        std::env::var("DR_CLASS").unwrap_or_else(|_| ours.to_owned())
     }
 }
 
@@ -66,7 +68,7 @@ impl<'n> Shop<'n> {
         };
         let manifest = MANIFEST
             .replace("@namespace@", namespace)
-            .replace("@class@", class.name())
+            .replace("@class@", &class.name())
             .replace("@pod-annotations@", annotations)
             .replace("@padding@", &padding.to_string())
             .replace("@password@", &password(namespace));

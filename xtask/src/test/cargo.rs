@@ -21,6 +21,8 @@ pub(crate) struct Ended {
     pub(crate) failed: usize,
     /// Test and reason.
     pub(crate) ignored: Vec<(String, String)>,
+    /// Why a test that began did nothing, as it says itself.
+    pub(crate) did_nothing: Option<String>,
 }
 
 /// A `cargo test` to be.
@@ -65,6 +67,27 @@ impl Cargo {
 
     /// Runs to the end or for `limit`, passing every line on.
     pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ended> {
+        Self::run_to(command, limit, |line| println!("{line}"))
+    }
+
+    /// The same beside others: each line says whose it is, what goes to standard error among them.
+    pub(crate) fn run_labelled(command: &mut Command, limit: Duration, label: &str) -> Result<Ended> {
+        let (errors, writer) = std::io::pipe().context("make a pipe")?;
+        command.stderr(writer);
+        let name = label.to_owned();
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                println!("[{name}] {line}");
+            }
+        });
+        let ended = Self::run_to(command, limit, |line| println!("[{label}] {line}"));
+        // The pipe ends when nobody holds its other end any more; the command here is one of them.
+        command.stderr(Stdio::null());
+        drop(reader.join());
+        ended
+    }
+
+    fn run_to(command: &mut Command, limit: Duration, mut tell: impl FnMut(&str)) -> Result<Ended> {
         let name = command.get_program().to_string_lossy().into_owned();
         let began = Instant::now();
         let mut child =
@@ -82,7 +105,7 @@ impl Cargo {
         loop {
             match lines.recv_timeout(limit.saturating_sub(began.elapsed())) {
                 Ok(line) => {
-                    println!("{line}");
+                    tell(&line);
                     ended.count(&line);
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -118,7 +141,7 @@ fn children(process: u32) -> Vec<u32> {
 
 impl Ended {
     /// Counts a line in the format of Rust's own test runner.
-    fn count(&mut self, line: &str) {
+    pub(crate) fn count(&mut self, line: &str) {
         if let Some(result) = line.strip_prefix("test result: ") {
             let number = |what: &str| {
                 let mut parts = result.split([';', '.']).map(str::trim);
@@ -126,6 +149,8 @@ impl Ended {
             };
             self.passed += number("passed");
             self.failed += number("failed");
+        } else if let Some((_, why)) = line.split_once("SKIPPED: ") {
+            self.did_nothing = Some(why.to_owned());
         } else if let Some((name, reason)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored"))
         {
             let reason = reason.trim_start_matches(", ").trim();
@@ -152,7 +177,9 @@ mod tests {
             ended.count(line);
         }
         let ignored = vec![("a::waits".to_owned(), "needs a node".to_owned())];
-        assert_eq!(ended, Ended { success: false, passed: 7, failed: 1, ignored });
+        assert_eq!(ended, Ended { success: false, passed: 7, failed: 1, ignored, did_nothing: None });
+        ended.count("test b ... SKIPPED: there is no node");
+        assert_eq!(ended.did_nothing.as_deref(), Some("there is no node"));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::cargo::Ended;
+use super::queue::Went;
+
 #[derive(Default)]
 pub(crate) struct Tally {
     passed: usize,
@@ -23,6 +26,21 @@ impl Tally {
         self.failed += failed;
         let verdict = if failed == 0 { "ok".to_owned() } else { format!("{failed} FAILED") };
         self.parts.push(format!("{:>8.1} min  {passed:>5} passed  {verdict:<10}  {name}", took.as_secs_f64() / 60.0));
+    }
+
+    /// What single tests came to, each in a process of its own.
+    pub(super) fn went(&mut self, all: Vec<Went>) {
+        for Went { one, ended, took } in all {
+            let name = format!("{}::{}", one.suite, one.name);
+            match ended {
+                Ok(Ended { did_nothing: Some(why), success: true, .. }) => self.skip(&name, &why),
+                Ok(Ended { success, passed, failed, .. }) => self.tests(&name, passed, failed, success, took),
+                Err(error) => {
+                    println!("error: {name}: {error:#}");
+                    self.check(&name, false, took);
+                }
+            }
+        }
     }
 
     pub(crate) fn skip(&mut self, name: &str, reason: &str) {
