@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,21 +14,36 @@ use crate::{cmd, packages};
 
 const NAME: &str = "selfcheck";
 /// Folders whose entries are compared.
-const FOLDERS: [&str; 14] = [
-    "/",
+const FOLDERS: [&str; 9] = ["/", "/dev", "/dev/shm", "/root", "/run", "/usr/local", "/var", "/var/lib", "/var/log"];
+/// Folders that are compared to their bottom, each file with its size and the time of its last change.
+const WHOLE: [&str; 8] = [
     "/etc",
-    "/etc/cni",
-    "/etc/kubernetes",
     "/opt",
-    "/opt/cni",
-    "/root",
-    "/run",
     "/usr/libexec",
-    "/usr/libexec/kubernetes",
-    "/var/lib",
     "/var/lib/cni",
     "/var/lib/containerd",
-    "/var/log",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/log/pods",
+];
+/// Kernel parameters that change by themselves.
+const RESTLESS: [&str; 16] = [
+    "fs/aio-nr",
+    "fs/dentry-state",
+    "fs/file-nr",
+    "fs/inode-nr",
+    "fs/inode-state",
+    "fs/quota/",
+    "kernel/ns_last_pid",
+    "kernel/perf_",
+    "kernel/pty/nr",
+    "kernel/random/",
+    "kernel/sched_domain/",
+    "net/ipv4/tcp_fastopen_key",
+    "net/ipv4/tcp_mem",
+    "net/ipv4/udp_mem",
+    "net/ipv6/conf/",
+    "net/netfilter/nf_conntrack_count",
 ];
 
 pub(crate) fn selfcheck(plane: bool) -> Result<()> {
@@ -35,6 +51,8 @@ pub(crate) fn selfcheck(plane: bool) -> Result<()> {
     let cache = Cache::open()?;
     let dir = Node::dir_of(&cache, NAME)?;
     down::down(NAME)?;
+    // What is installed for good is installed before the machine is looked at.
+    packages::require_packages()?;
     let before = machine();
     up::up(&up::Options { name: NAME.to_owned(), plane, velero: None, servers: None })?;
     let node = Node::read(&dir)?;
@@ -60,7 +78,7 @@ pub(crate) fn selfcheck(plane: bool) -> Result<()> {
     bail!("the machine is not as it was:\n{}", faults.join("\n"))
 }
 
-/// Mounts, links, addresses, routes, iptables rules, cgroups of nodes, sysctls and the entries of folders, as lines.
+/// Mounts, links, addresses, routes, iptables rules, kernel modules and parameters, cgroups of nodes and files, as lines.
 fn machine() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     let mut add = |kind: &str, text: &str| {
@@ -76,24 +94,21 @@ fn machine() -> BTreeSet<String> {
     add("route", &ask("ip", &["route", "show", "table", "all"]));
     for save in ["iptables-save", "ip6tables-save", "iptables-legacy-save"] {
         if packages::find(save).is_some() {
-            add(save, &ask(save, &[]));
+            add(save, &counted_out(&ask(save, &[])));
         }
     }
-    for sysctl in [
-        "net/ipv4/ip_forward",
-        "net/netfilter/nf_conntrack_max",
-        "vm/overcommit_memory",
-        "vm/panic_on_oom",
-        "kernel/panic",
-        "kernel/panic_on_oops",
-        "kernel/keys/root_maxkeys",
-        "kernel/keys/root_maxbytes",
-    ] {
-        add(
-            "sysctl",
-            &format!("{sysctl}={}", fs::read_to_string(Path::new("/proc/sys").join(sysctl)).unwrap_or_default().trim()),
-        );
-    }
+    let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
+    add("kernel module", &modules.lines().filter_map(|line| line.split(' ').next()).collect::<Vec<_>>().join("\n"));
+    let mut parameters = Vec::new();
+    walk(Path::new("/proc/sys"), &mut |file| {
+        let name = file.strip_prefix("/proc/sys").unwrap_or(file).to_string_lossy().into_owned();
+        if !RESTLESS.iter().any(|restless| name.starts_with(restless))
+            && let Ok(value) = fs::read_to_string(file)
+        {
+            parameters.push(format!("{name}={}", value.trim().replace('\n', " ")));
+        }
+    });
+    add("sysctl", &parameters.join("\n"));
     add(
         "cgroup",
         &ask(
@@ -118,7 +133,39 @@ fn machine() -> BTreeSet<String> {
     for folder in FOLDERS {
         add(&format!("file in {folder}"), &names(Path::new(folder)));
     }
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".kube"));
+    let mut files = Vec::new();
+    for folder in WHOLE.iter().map(Path::new).chain(home.as_deref()) {
+        walk(folder, &mut |file| {
+            if let Ok(meta) = fs::symlink_metadata(file) {
+                files.push(format!("{} {} bytes, changed {}", file.display(), meta.len(), meta.mtime()));
+            }
+        });
+    }
+    add("file", &files.join("\n"));
+    // What we name ourselves where everybody writes.
+    let tmp = names(&std::env::temp_dir());
+    let ours =
+        tmp.lines().filter(|name| ["kube", "containerd", "etcd", "velero"].iter().any(|word| name.contains(word)));
+    add("file in the folder for temporary files", &ours.collect::<Vec<_>>().join("\n"));
     lines
+}
+
+/// Every file below a folder, links not followed.
+fn walk(folder: &Path, found: &mut impl FnMut(&Path)) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() { walk(&entry.path(), found) } else { found(&entry.path()) }
+    }
+}
+
+/// Rules without the packets and bytes they have seen.
+fn counted_out(rules: &str) -> String {
+    let without = |line: &str| match line.rsplit_once(" [") {
+        Some((rule, count)) if count.ends_with(']') && count.contains(':') => rule.to_owned(),
+        _ => line.to_owned(),
+    };
+    rules.lines().map(without).collect::<Vec<_>>().join("\n")
 }
 
 /// The entries of a folder, one a line.
