@@ -23,6 +23,7 @@ use dr_run::action::Step;
 use dr_run::condition::{Condition, Listing, Observation, Query, Verdict};
 use dr_run::decide::{Request, Said};
 use dr_run::plan::{Plan, Section, Wave};
+use dr_run::rights::{Right, Subject};
 use dr_run::run::{Outcome, Run};
 use dr_run::{check, compute};
 use jiff::Timestamp;
@@ -272,7 +273,7 @@ impl Session {
 
     /// Refuses when a right is missing, with the role that would give it.
     pub(crate) async fn need(&self, needs: &[Need]) -> Result<(), Failure> {
-        let needs = needs.iter().map(|need| dr_run::rights::Right {
+        let needs = needs.iter().map(|need| Right {
             verb: need.verb.to_owned(),
             kind: need.kind,
             subresource: need.subresource.map(str::to_owned),
@@ -291,7 +292,7 @@ impl Session {
         self.allowed(dr_run::rights::needed(&Plan { waves, ..plan.clone() })).await
     }
 
-    async fn allowed(&self, needed: BTreeSet<dr_run::rights::Right>) -> Result<(), Failure> {
+    async fn allowed(&self, needed: BTreeSet<Right>) -> Result<(), Failure> {
         let doing = "cannot find out what we may do";
         let asked: Vec<_> = needed.into_iter().collect();
         let missing = rights::missing(&self.connection, &asked).await;
@@ -299,28 +300,9 @@ impl Session {
         if missing.is_empty() {
             return Ok(());
         }
-        let missing: BTreeSet<dr_run::rights::Right> = missing.into_iter().collect();
-        let mut refusal = Refusal::default();
-        for right in &missing {
-            let resource = right.kind.info().resource();
-            let resource = match &right.subresource {
-                Some(subresource) => format!("{resource}/{subresource}"),
-                None => resource,
-            };
-            let namespace = right.namespace.as_deref().map_or("the whole cluster".to_owned(), str::to_owned);
-            refusal.add(format!("{} {resource}", right.verb), format!("not allowed in {namespace}"), "");
-        }
         let ourselves = rights::ourselves(&self.connection).await;
         // A name that nothing has: applied over a role of ours, it would take away what that one gives.
-        let roles = dr_run::rights::roles(&missing, &format!("kubectl-dr-{}", new_id()), ourselves.as_ref());
-        let documents: Result<Vec<String>, _> = roles.iter().map(serde_yaml::to_string).collect();
-        let documents = documents.map_err(|error| Failure::failed("cannot print the roles that are missing", error))?;
-        let bind = if ourselves.is_some() { "" } else { " once it is bound to you" };
-        let hint = format!(
-            "this would allow it{bind} (the roles for every restore: docs/rbac):\n---\n{}",
-            documents.join("---\n")
-        );
-        Err(Failure::from_refusal("rights are missing", refusal).hint(hint))
+        Err(lacking(&missing.into_iter().collect(), &format!("kubectl-dr-{}", new_id()), ourselves.as_ref()))
     }
 
     pub(crate) async fn records(&self, namespace: Option<&str>) -> Result<Vec<Record>, Failure> {
@@ -426,6 +408,31 @@ fn document<T>(fetched: Result<T, FetchError>) -> Document<T> {
     }
 }
 
+/// Which rights are missing, and the roles that would give them.
+fn lacking(missing: &BTreeSet<Right>, role: &str, ourselves: Option<&Subject>) -> Failure {
+    let mut refusal = Refusal::default();
+    for right in missing {
+        let resource = right.kind.info().resource();
+        let resource = match &right.subresource {
+            Some(subresource) => format!("{resource}/{subresource}"),
+            None => resource,
+        };
+        let namespace = right.namespace.as_deref().map_or("the whole cluster".to_owned(), str::to_owned);
+        refusal.add(format!("{} {resource}", right.verb), format!("not allowed in {namespace}"), "");
+    }
+    let roles = dr_run::rights::roles(missing, role, ourselves);
+    let documents: Result<Vec<String>, _> = roles.iter().map(serde_yaml::to_string).collect();
+    match documents {
+        Ok(documents) => {
+            let bind = if ourselves.is_some() { "" } else { ", once it is bound to you" };
+            let yaml = documents.join("---\n");
+            let hint = format!("this would allow it{bind} (the roles for every restore: docs/rbac):\n---\n{yaml}");
+            Failure::from_refusal("rights are missing", refusal).hint(hint)
+        }
+        Err(error) => Failure::failed("cannot print the roles that are missing", error),
+    }
+}
+
 /// What the checker of plans has against it.
 fn sound(plan: &Plan) -> Result<(), Refusal> {
     let mut refusal = Refusal::default();
@@ -478,4 +485,85 @@ fn holder() -> String {
     let host = host.trim();
     let host = if host.is_empty() { "unknown-host" } else { host };
     format!("{user}@{host}/{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_rights_refuse_with_roles_that_can_be_applied_as_they_are() {
+        colored::control::set_override(false);
+        let right = |verb: &str, kind, subresource: Option<&str>, namespace: Option<&str>| Right {
+            verb: verb.to_owned(),
+            kind,
+            subresource: subresource.map(str::to_owned),
+            namespace: namespace.map(str::to_owned),
+        };
+        let missing = BTreeSet::from([
+            right("patch", Kind::PersistentVolume, None, None),
+            right("create", Kind::Pod, Some("exec"), Some("shop")),
+        ]);
+        let failure = lacking(&missing, "kubectl-dr-q4ws2tze", Some(&Subject::of_user("ann")));
+        assert_eq!(failure.exit, Exit::Refused);
+        insta::assert_snapshot!(failure.render(), @r"
+        error: rights are missing
+          create pods/exec: not allowed in shop
+          patch persistentvolumes: not allowed in the whole cluster
+        nothing was changed
+        hint: this would allow it (the roles for every restore: docs/rbac):
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRole
+        metadata:
+          name: kubectl-dr-q4ws2tze
+        rules:
+        - apiGroups:
+          - ''
+          resources:
+          - persistentvolumes
+          verbs:
+          - patch
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: ClusterRoleBinding
+        metadata:
+          name: kubectl-dr-q4ws2tze
+        roleRef:
+          apiGroup: rbac.authorization.k8s.io
+          kind: ClusterRole
+          name: kubectl-dr-q4ws2tze
+        subjects:
+        - apiGroup: rbac.authorization.k8s.io
+          kind: User
+          name: ann
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: Role
+        metadata:
+          name: kubectl-dr-q4ws2tze
+          namespace: shop
+        rules:
+        - apiGroups:
+          - ''
+          resources:
+          - pods/exec
+          verbs:
+          - create
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: RoleBinding
+        metadata:
+          name: kubectl-dr-q4ws2tze
+          namespace: shop
+        roleRef:
+          apiGroup: rbac.authorization.k8s.io
+          kind: Role
+          name: kubectl-dr-q4ws2tze
+        subjects:
+        - apiGroup: rbac.authorization.k8s.io
+          kind: User
+          name: ann
+        ");
+    }
 }

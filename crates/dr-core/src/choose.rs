@@ -11,7 +11,7 @@ use crate::cover::{self, Captured, Coverage, time};
 use crate::facts::{Archive, Document, Facts, Unread};
 use crate::kind::Kind;
 use crate::object::{Key, Object};
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 
 /// A backup that expires within this time may be deleted while it is being restored.
 const EXPIRY_MARGIN: SignedDuration = SignedDuration::from_hours(1);
@@ -83,7 +83,7 @@ pub fn choose(facts: &Facts, request: &Request) -> Result<Choice, Refusal> {
     candidates.sort_by(|a, b| b.started.cmp(&a.started).then_with(|| a.object.name().cmp(b.object.name())));
     let named = request.backup.is_some();
     let mut passed_over = Vec::new();
-    let mut reasons = Refusal::default();
+    let mut unfit = Vec::new();
     for candidate in candidates {
         let name = candidate.object.name();
         match consider(facts, request, &candidate, &passed_over)? {
@@ -94,11 +94,11 @@ pub fn choose(facts: &Facts, request: &Request) -> Result<Choice, Refusal> {
                 }
                 let because = refusal.reasons.iter().map(|reason| format!("{}: {}", reason.subject, reason.because));
                 passed_over.push((name.to_owned(), because.collect::<Vec<_>>().join("; ")));
-                reasons.reasons.extend(refusal.reasons);
+                unfit.push((name.to_owned(), refusal));
             }
         }
     }
-    Err(nothing_fits(facts, passed_over, reasons))
+    Err(nothing_fits(facts, unfit)?)
 }
 
 enum Considered {
@@ -124,7 +124,7 @@ fn consider(
         }
         Some(Document::Failed(because)) => {
             let because = format!("its list of volumes cannot be read from the object store: {because}");
-            let hint = "kubectl dr backup of another time may still be there: choose it with --from";
+            let hint = "a backup of another time may still be there: choose it with --from";
             return Ok(Considered::Unfit(Refusal::one(subject, because, hint)));
         }
         Some(Document::Read(infos)) => infos,
@@ -343,25 +343,42 @@ fn overlapped(facts: &Facts, candidate: &Candidate<'_>) -> Result<Option<(String
     Ok(None)
 }
 
-fn nothing_fits(facts: &Facts, passed_over: Vec<(String, String)>, mut reasons: Refusal) -> Refusal {
-    if passed_over.is_empty() {
-        return Refusal::one(
-            format!("namespace {}", facts.namespace),
-            "no backup includes it",
-            format!("kubectl -n {} get backups; is this the right context and namespace?", facts.velero_namespace),
-        );
+/// As many of the newest tell why they do not fit; the others usually say the same.
+const TOLD: usize = 5;
+
+/// Backups that do not fit, newest first, each with why.
+fn nothing_fits(facts: &Facts, unfit: Vec<(String, Refusal)>) -> Result<Refusal, Unread> {
+    if unfit.is_empty() {
+        let look =
+            format!("kubectl -n {} get backups; is this the right context and namespace?", facts.velero_namespace);
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        for backup in facts.of(Kind::Backup, &facts.velero_namespace)? {
+            let included = backup.list_at("/spec/includedNamespaces").iter().filter_map(Value::as_str);
+            named.extend(included.filter(|name| !name.contains('*')).map(str::to_owned));
+        }
+        let near = if named.is_empty() { String::new() } else { format!(" {}", nearest(&facts.namespace, named)) };
+        let subject = format!("namespace {}", facts.namespace);
+        return Ok(Refusal::one(subject, "no backup includes it", format!("{look}{near}")));
     }
-    for (backup, because) in passed_over {
-        reasons.reasons.retain(|reason| reason.subject != format!("backup {backup}"));
-        reasons.add(format!("backup {backup}"), because, "");
+    let older = unfit.len().saturating_sub(TOLD);
+    let mut refusal = Refusal::default();
+    for (name, reasons) in unfit.into_iter().take(TOLD) {
+        let own = format!("backup {name}");
+        for Reason { subject, because, hint } in reasons.reasons {
+            let subject = if subject == own { subject } else { format!("{own}: {subject}") };
+            refusal.add(subject, because, hint);
+        }
     }
-    reasons.reasons.sort_by(|a, b| a.subject.cmp(&b.subject).then_with(|| a.because.cmp(&b.because)));
-    reasons.reasons.dedup();
-    reasons
+    if older > 0 {
+        let because = "they do not fit either";
+        refusal.add(format!("{older} older backups"), because, "name one with --from to be told why");
+    }
+    Ok(refusal)
 }
 
 /// `did you mean …`, by edit distance; nothing near gives the whole list, cut short.
-pub fn nearest(wanted: &str, names: impl Iterator<Item = String>) -> String {
+pub fn nearest(wanted: &str, names: impl IntoIterator<Item = String>) -> String {
+    let names = names.into_iter();
     let mut names: Vec<(usize, String)> = names.map(|name| (strsim::levenshtein(wanted, &name), name)).collect();
     names.sort();
     let near: Vec<&str> = names.iter().take(3).map(|(_, name)| name.as_str()).collect();

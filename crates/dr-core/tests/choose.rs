@@ -1,6 +1,7 @@
 //! Which backup is taken, and what is said of the ones that are not.
 
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -11,50 +12,30 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use std::collections::BTreeMap;
-
 use dr_core::choose::{Choice, Chosen, Request, What, choose};
 use dr_core::facts::{Archive, Document, Documents, Facts, Listed};
 use dr_core::kind::Kind;
-use dr_core::object::Object;
 use serde_json::{Value, json};
 
-/// A cluster at noon with a StatefulSet `db` on claim `data-db-0`.
+mod common;
+
+use common::{empty, push};
+
+/// A cluster with a StatefulSet `db` on claim `data-db-0`.
 fn cluster() -> Facts {
-    let mut objects: BTreeMap<Kind, Listed> =
-        Kind::ALL.iter().map(|kind| (*kind, Listed::Objects(Vec::new()))).collect();
-    let mut add = |kind: Kind, value: Value| {
-        if let Some(Listed::Objects(list)) = objects.get_mut(&kind) {
-            list.push(Object(value));
-        }
-    };
-    add(
+    let mut facts = empty();
+    push(
+        &mut facts,
         Kind::StatefulSet,
-        json!({ "metadata": { "name": "db", "namespace": "shop" },
+        json!({ "metadata": { "name": "db" },
                 "spec": { "replicas": 1, "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] } }),
     );
-    add(
+    push(
+        &mut facts,
         Kind::BackupStorageLocation,
         json!({ "metadata": { "name": "default", "namespace": "velero" }, "status": { "phase": "Available" } }),
     );
-    Facts {
-        format: 1,
-        taken: "2026-01-02T12:00:00Z".parse().unwrap(),
-        context: "test".into(),
-        server: "https://127.0.0.1:6443".into(),
-        server_version: "v1.34.2".into(),
-        cluster_uid: "cluster".into(),
-        namespace: "shop".into(),
-        velero_namespace: "velero".into(),
-        objects,
-        documents: BTreeMap::new(),
-    }
-}
-
-fn push(facts: &mut Facts, kind: Kind, value: Value) {
-    if let Some(Listed::Objects(list)) = facts.objects.get_mut(&kind) {
-        list.push(Object(value));
-    }
+    facts
 }
 
 /// A Completed backup of `shop` at this hour, holding a file-system copy of each claim.
@@ -112,6 +93,13 @@ fn refused(facts: &Facts, request: &Request) -> String {
         Err(refusal) => refusal.to_string(),
         other => panic!("{other:?}"),
     }
+}
+
+/// Refused when it is named, with exactly this reason and this way on; and passed over when it is not.
+#[track_caller]
+fn refuses(facts: &Facts, expected: &str) {
+    assert_eq!(refused(facts, &from("b")), expected);
+    assert_eq!(refused(facts, &Request::default()), expected.replace("claim data", "backup b: claim data"));
 }
 
 #[track_caller]
@@ -175,18 +163,149 @@ fn a_cache_that_no_backup_holds_does_not_stop_the_database_once_it_is_left() {
 
 #[test]
 fn each_state_a_backup_may_be_in_is_told_apart() {
-    for (status, expected) in [
-        (json!({ "phase": "Failed" }), "its phase is Failed"),
-        (json!({ "phase": "FailedValidation" }), "its phase is FailedValidation"),
-        (json!({ "phase": "InProgress" }), "it is still running (InProgress)"),
-        (json!({ "phase": "Deleting" }), "it is being deleted"),
-        (json!({ "phase": "Completed", "expiration": "2026-01-02T11:00:00Z" }), "it expired at"),
-        (json!({ "phase": "Completed", "expiration": "2026-01-02T12:30:00Z" }), "it expires at"),
+    const OTHER: &str = "choose another with --from";
+    const WAIT: &str = "wait for it, or choose another with --from";
+    const RAISE: &str = "raise its spec.ttl first, or choose another with --from";
+    for (status, because, hint) in [
+        (json!({ "phase": "Failed" }), "its phase is Failed", OTHER),
+        (json!({ "phase": "FailedValidation" }), "its phase is FailedValidation", OTHER),
+        (json!({ "phase": "InProgress" }), "it is still running (InProgress)", WAIT),
+        (json!({ "phase": "WaitingForPluginOperations" }), "it is still running (WaitingForPluginOperations)", WAIT),
+        (json!({ "phase": "Deleting" }), "it is being deleted", OTHER),
+        (
+            json!({ "phase": "Completed", "expiration": "2026-01-02T11:00:00Z" }),
+            "it expired at 2026-01-02T11:00:00Z",
+            RAISE,
+        ),
+        (
+            json!({ "phase": "Completed", "expiration": "2026-01-02T12:30:00Z" }),
+            "it expires at 2026-01-02T12:30:00Z",
+            RAISE,
+        ),
     ] {
         let mut facts = cluster();
         backup_in(&mut facts, "b", 1, &["data-db-0"], status);
-        because(&facts, expected);
+        refuses(&facts, &format!("backup b: {because}\n  {hint}"));
     }
+}
+
+#[test]
+fn a_backup_whose_deletion_was_requested_refuses() {
+    let mut facts = cluster();
+    backup(&mut facts, "b", 1, &["data-db-0"]);
+    let request = json!({ "metadata": { "name": "b-x", "namespace": "velero" }, "spec": { "backupName": "b" } });
+    push(&mut facts, Kind::DeleteBackupRequest, request);
+    refuses(&facts, "backup b: its deletion was requested\n  choose another with --from");
+}
+
+const LEAVE: &str = "leave this claim as it is with --leave, or choose another backup with --from";
+
+#[test]
+fn a_volume_that_is_not_in_the_backup_refuses() {
+    let mut facts = cluster();
+    backup(&mut facts, "b", 1, &[]);
+    let because = "the backup has no entry for this volume: its data was not taken";
+    refuses(&facts, &format!("claim data-db-0: {because}\n  {LEAVE}"));
+}
+
+#[test]
+fn a_volume_that_velero_skipped_refuses_with_veleros_reason() {
+    let mut facts = cluster();
+    backup(&mut facts, "b", 1, &["data-db-0"]);
+    edit_info(&mut facts, |info| {
+        info["skipped"] = json!(true);
+        info["skippedReason"] = json!("skipped by volume policy");
+    });
+    refuses(&facts, &format!("claim data-db-0: the backup skipped it: skipped by volume policy\n  {LEAVE}"));
+}
+
+fn edit_info(facts: &mut Facts, edit: impl FnOnce(&mut Value)) {
+    if let Document::Read(infos) = &mut facts.documents.get_mut("b").unwrap().volume_infos {
+        edit(&mut infos[0]);
+    }
+}
+
+/// A backup that took the volume as a snapshot of this driver.
+fn snapshot(driver: &str) -> Facts {
+    let mut facts = cluster();
+    backup(&mut facts, "b", 1, &["data-db-0"]);
+    edit_info(&mut facts, |info| {
+        info["backupMethod"] = json!("CSISnapshot");
+        info["startTimestamp"] = json!("2026-01-02T01:00:10Z");
+        info["csiSnapshotInfo"] = json!({ "driver": driver, "snapshotHandle": "snap-1" });
+    });
+    push(&mut facts, Kind::CSIDriver, json!({ "metadata": { "name": "csi.test" } }));
+    push(&mut facts, Kind::VolumeSnapshotClass, json!({ "metadata": { "name": "c" }, "driver": "csi.test" }));
+    facts
+}
+
+#[test]
+fn a_snapshot_of_a_driver_that_is_not_installed_refuses() {
+    assert_eq!(taken(&snapshot("csi.test"), &Request::default()).backup, "b");
+    refuses(
+        &snapshot("gone.test"),
+        "claim data-db-0: the CSI driver gone.test is not installed in this cluster\n  install the driver, or choose \
+         another backup with --from",
+    );
+}
+
+#[test]
+fn a_snapshot_without_a_class_to_import_it_by_refuses() {
+    let mut facts = snapshot("csi.test");
+    facts.objects.insert(Kind::VolumeSnapshotClass, Listed::NotServed);
+    refuses(
+        &facts,
+        "claim data-db-0: no VolumeSnapshotClass of driver csi.test exists, so its snapshot cannot be imported\n  create \
+         a VolumeSnapshotClass for the driver",
+    );
+}
+
+#[test]
+fn a_snapshot_that_failed_was_moved_or_was_never_ready_refuses() {
+    for (pointer, value, because) in [
+        ("result", json!("failed"), "taking its data failed"),
+        (
+            "snapshotDataMoved",
+            json!(true),
+            "its snapshot was moved to the object store (DataUpload), which this version cannot stage yet",
+        ),
+        (
+            "csiSnapshotInfo",
+            json!({ "driver": "csi.test", "snapshotHandle": "snap-1", "ReadyToUse": false }),
+            "its snapshot was not ready to use when the backup ended",
+        ),
+        ("csiSnapshotInfo", json!({ "driver": "csi.test" }), "the backup names no driver and handle for its snapshot"),
+        (
+            "backupMethod",
+            json!("NativeSnapshot"),
+            "it is a native snapshot of the provider, which this version cannot stage beside the live volume",
+        ),
+    ] {
+        let mut facts = snapshot("csi.test");
+        edit_info(&mut facts, |info| info[pointer] = value);
+        refuses(&facts, &format!("claim data-db-0: {because}\n  {LEAVE}"));
+    }
+}
+
+#[test]
+fn of_many_backups_that_do_not_fit_the_newest_tell_why() {
+    let mut facts = cluster();
+    for hour in 1..=7 {
+        backup_in(&mut facts, &format!("b{hour}"), hour, &["data-db-0"], json!({ "phase": "Failed" }));
+    }
+    let told = refused(&facts, &Request::default());
+    let subjects: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(
+        subjects,
+        [
+            "backup b7: its phase is Failed",
+            "backup b6: its phase is Failed",
+            "backup b5: its phase is Failed",
+            "backup b4: its phase is Failed",
+            "backup b3: its phase is Failed",
+            "2 older backups: they do not fit either",
+        ]
+    );
 }
 
 #[test]
@@ -195,7 +314,7 @@ fn a_partially_failed_backup_is_judged_by_its_volumes() {
     backup_in(&mut facts, "b", 1, &["data-db-0"], json!({ "phase": "PartiallyFailed" }));
     assert_eq!(taken(&facts, &Request::default()).backup, "b");
     edit_copy(&mut facts, "/status/phase", json!("Failed"));
-    because(&facts, "its PodVolumeBackup b-data-db-0 is Failed");
+    refuses(&facts, &format!("claim data-db-0: its PodVolumeBackup b-data-db-0 is Failed\n  {LEAVE}"));
 }
 
 fn edit_copy(facts: &mut Facts, pointer: &str, value: Value) {
@@ -206,16 +325,22 @@ fn edit_copy(facts: &mut Facts, pointer: &str, value: Value) {
 
 #[test]
 fn a_copy_that_would_restore_an_empty_volume_is_never_taken() {
-    for (pointer, value, expected) in [
-        ("/status/snapshotID", json!(""), "its PodVolumeBackup is empty: zero bytes were copied"),
-        ("/status/progress/totalBytes", json!(0), "its PodVolumeBackup is empty: zero bytes were copied"),
-        ("/status/progress/bytesDone", json!(4), "its PodVolumeBackup copied 4 of 10 bytes"),
-        ("/spec/volume", json!("other"), "its PodVolumeBackup object is not in the cluster"),
+    const SYNC: &str = "wait for Velero's backup sync to bring it from the object store, then try again";
+    for (pointer, value, because, hint) in [
+        ("/status/snapshotID", json!(""), "its PodVolumeBackup is empty: zero bytes were copied", LEAVE),
+        ("/status/progress/totalBytes", json!(0), "its PodVolumeBackup is empty: zero bytes were copied", LEAVE),
+        ("/status/progress/bytesDone", json!(4), "its PodVolumeBackup copied 4 of 10 bytes", LEAVE),
+        (
+            "/spec/volume",
+            json!("other"),
+            "its PodVolumeBackup object is not in the cluster, and without it Velero restores an empty volume",
+            SYNC,
+        ),
     ] {
         let mut facts = cluster();
         backup(&mut facts, "b", 1, &["data-db-0"]);
         edit_copy(&mut facts, pointer, value);
-        because(&facts, expected);
+        refuses(&facts, &format!("claim data-db-0: {because}\n  {hint}"));
     }
 }
 
@@ -226,7 +351,11 @@ fn an_object_store_that_is_away_refuses() {
     if let Some(Listed::Objects(list)) = facts.objects.get_mut(&Kind::BackupStorageLocation) {
         list[0].0["status"] = json!({ "phase": "Unavailable", "message": "dial tcp: no route" });
     }
-    because(&facts, "its backup storage location default is Unavailable: dial tcp: no route");
+    refuses(
+        &facts,
+        "backup b: its backup storage location default is Unavailable: dial tcp: no route\n  kubectl -n velero get bsl \
+         default -o yaml",
+    );
 }
 
 #[test]
@@ -234,8 +363,15 @@ fn a_backup_deleted_from_the_object_store_refuses_by_name() {
     let mut facts = cluster();
     backup(&mut facts, "b", 1, &["data-db-0"]);
     facts.documents.get_mut("b").unwrap().volume_infos = Document::Failed("404 Not Found".into());
-    let refusal = refused(&facts, &from("b"));
-    assert!(refusal.starts_with("backup b: its list of volumes cannot be read"), "{refusal}");
+    refuses(
+        &facts,
+        "backup b: its list of volumes cannot be read from the object store: 404 Not Found\n  a backup of another time may \
+         still be there: choose it with --from",
+    );
+    let read = |archive| Documents { volume_infos: Document::Read(Vec::new()), archive };
+    facts.documents.insert("b".into(), read(Document::Failed("404 Not Found".into())));
+    facts.objects.insert(Kind::StatefulSet, Listed::Objects(Vec::new()));
+    because(&facts, "it holds no volume of the namespace");
 }
 
 #[test]
@@ -282,7 +418,11 @@ fn a_namespace_no_backup_includes_is_told_as_that() {
     let mut facts = cluster();
     backup(&mut facts, "b", 1, &["data-db-0"]);
     facts.namespace = "elsewhere".into();
-    because(&facts, "namespace elsewhere: no backup includes it");
+    assert_eq!(
+        refused(&facts, &Request::default()),
+        "namespace elsewhere: no backup includes it\n  kubectl -n velero get backups; is this the right context and \
+         namespace? nearest names: shop"
+    );
 }
 
 #[test]

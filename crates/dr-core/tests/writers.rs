@@ -1,6 +1,7 @@
 //! What is stopped, how it is started again, and what refuses to be stopped.
 
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -10,41 +11,25 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use dr_core::facts::{Facts, Listed};
+use dr_core::facts::Facts;
 use dr_core::gitops;
 use dr_core::kind::Kind;
-use dr_core::object::Object;
 use dr_core::refusal::Refusal;
 use dr_core::writers::{Tier, Writer, find, starting, stopping};
 use serde_json::{Value, json};
 
+mod common;
+
 fn facts(objects: &[(Kind, Value)]) -> Facts {
-    let mut listed: BTreeMap<Kind, Listed> =
-        Kind::ALL.iter().map(|kind| (*kind, Listed::Objects(Vec::new()))).collect();
+    let mut facts = common::empty();
     for (kind, value) in objects {
         let mut value = value.clone();
         value["metadata"]["uid"] = json!("uid");
-        if value["metadata"]["namespace"].is_null() {
-            value["metadata"]["namespace"] = json!("shop");
-        }
-        if let Some(Listed::Objects(list)) = listed.get_mut(kind) {
-            list.push(Object(value));
-        }
+        common::push(&mut facts, *kind, value);
     }
-    Facts {
-        format: 1,
-        taken: "2026-01-02T12:00:00Z".parse().unwrap(),
-        context: "test".into(),
-        server: "https://127.0.0.1:6443".into(),
-        server_version: "v1.34.2".into(),
-        cluster_uid: "cluster".into(),
-        namespace: "shop".into(),
-        velero_namespace: "velero".into(),
-        objects: listed,
-        documents: BTreeMap::new(),
-    }
+    facts
 }
 
 fn search(objects: &[(Kind, Value)]) -> Result<Vec<Writer>, Refusal> {
@@ -64,8 +49,7 @@ fn deployment(name: &str) -> (Kind, Value) {
 
 #[track_caller]
 fn refused(objects: &[(Kind, Value)], expected: &str) {
-    let refusal = search(objects).expect_err("nothing was refused").to_string();
-    assert!(refusal.contains(expected), "{refusal}");
+    assert_eq!(search(objects).expect_err("nothing was refused").to_string(), expected);
 }
 
 #[test]
@@ -109,14 +93,62 @@ fn a_job_that_has_finished_is_left_alone_and_one_that_runs_is_suspended() {
 fn an_operators_workload_is_refused_with_the_operators_object() {
     let mut set = db();
     set.1["metadata"]["ownerReferences"] = json!([{ "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "name": "main", "uid": "u", "controller": true }]);
-    refused(&[set], "statefulset db: it belongs to Cluster main, whose operator would scale it back");
+    refused(
+        &[set],
+        "statefulset db: it belongs to Cluster main, whose operator would scale it back\n  stop it the way its operator \
+         offers, or leave its claims out with --leave; then try again",
+    );
 }
 
 #[test]
 fn a_bare_pod_on_the_volume_is_refused_because_nothing_would_start_it_again() {
     let pod = json!({ "metadata": { "name": "psql" },
         "spec": { "volumes": [{ "name": "d", "persistentVolumeClaim": { "claimName": "data-db-0" } }] } });
-    refused(&[db(), (Kind::Pod, pod)], "pod psql: it mounts data-db-0 and nothing would start it again");
+    refused(
+        &[db(), (Kind::Pod, pod)],
+        "pod psql: it mounts data-db-0 and nothing would start it again\n  delete it yourself (kubectl -n shop delete pod \
+         psql), then try again",
+    );
+}
+
+#[test]
+fn an_operators_pod_on_the_volume_is_refused_with_the_operators_object() {
+    let owner = json!([{ "apiVersion": "acid.zalan.do/v1", "kind": "postgresql", "name": "main", "uid": "u", "controller": true }]);
+    let mut pod = on_the_volume("main-0");
+    pod["metadata"]["ownerReferences"] = owner;
+    refused(
+        &[db(), (Kind::Pod, pod)],
+        "pod main-0: it mounts data-db-0 and belongs to postgresql main, whose operator would start it again\n  stop it \
+         the way its operator offers, or leave the claim out with --leave",
+    );
+}
+
+fn on_the_volume(name: &str) -> Value {
+    json!({ "metadata": { "name": name },
+            "spec": { "volumes": [{ "name": "d", "persistentVolumeClaim": { "claimName": "data-db-0" } }] } })
+}
+
+/// `kubernetes.io/pvc-protection` counts a finished pod, too: the swap's delete of the claim would wait for ever.
+#[test]
+fn a_finished_pod_that_still_mounts_the_volume_is_refused_whoever_owns_it() {
+    for (phase, told) in [("Succeeded", "succeeded"), ("Failed", "failed")] {
+        for owned in [false, true] {
+            let mut pod = on_the_volume("migrate-x");
+            pod["status"] = json!({ "phase": phase });
+            if owned {
+                pod["metadata"]["ownerReferences"] = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": "migrate", "uid": "u", "controller": true }]);
+            }
+            let expected = format!(
+                "pod migrate-x: it has {told} and still holds data-db-0: a finished pod keeps its claim from being \
+                 deleted\n  delete it: kubectl -n shop delete pod migrate-x"
+            );
+            refused(&[db(), (Kind::Pod, pod)], &expected);
+        }
+    }
+    let mut elsewhere = on_the_volume("migrate-x");
+    elsewhere["status"] = json!({ "phase": "Succeeded" });
+    elsewhere["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = json!("other");
+    assert!(search(&[db(), (Kind::Pod, elsewhere)]).is_ok());
 }
 
 #[test]
@@ -128,9 +160,26 @@ fn keda_is_refused_unless_it_is_paused_at_zero() {
                     "spec": { "scaleTargetRef": { "name": "orders" } } }),
         )
     };
-    refused(&[deployment("orders"), scaled(json!({}))], "KEDA would scale orders back up");
+    refused(
+        &[deployment("orders"), scaled(json!({}))],
+        "scaledobject orders: KEDA would scale orders back up while its volume is exchanged\n  pause it: kubectl -n shop \
+         annotate scaledobject orders autoscaling.keda.sh/paused-replicas=0",
+    );
     let paused = json!({ "autoscaling.keda.sh/paused-replicas": "0" });
     assert!(search(&[deployment("orders"), scaled(paused)]).is_ok());
+}
+
+#[test]
+fn jobs_that_keda_starts_are_refused_unless_they_are_paused() {
+    let scaled = |annotations: Value| {
+        (Kind::ScaledJob, json!({ "metadata": { "name": "import", "annotations": annotations }, "spec": {} }))
+    };
+    refused(
+        &[db(), scaled(json!({}))],
+        "scaledjob import: KEDA would start jobs while the volumes are exchanged\n  pause it: kubectl -n shop annotate \
+         scaledjob import autoscaling.keda.sh/paused=true",
+    );
+    assert!(search(&[db(), scaled(json!({ "autoscaling.keda.sh/paused": "true" }))]).is_ok());
 }
 
 #[test]
@@ -155,6 +204,18 @@ fn argo_cd_and_flux_are_refused_unless_verifiably_paused() {
                     "spec": { "targetNamespace": "shop", "suspend": suspend } }),
         )
     };
+    let told = |object| gitops::find(&facts(&[object]), &[]).unwrap_err().to_string();
+    assert_eq!(
+        told(application(json!({ "automated": {} }))),
+        "application argocd/shop: Argo CD syncs it automatically and would undo every step within seconds\n  pause it, and \
+         the application that owns it if there is one: kubectl -n argocd patch application shop --type merge -p \
+         '{\"spec\":{\"syncPolicy\":{\"automated\":null}}}'"
+    );
+    assert_eq!(
+        told(kustomization(Value::Null)),
+        "kustomization flux-system/apps: Flux reconciles it and would undo every step at its next interval\n  pause it: \
+         flux suspend kustomization apps -n flux-system"
+    );
     let refused = |object| gitops::find(&facts(&[object]), &[]).is_err();
     assert!(refused(application(json!({ "automated": { "selfHeal": true } }))));
     assert!(refused(application(json!({ "automated": {} }))));

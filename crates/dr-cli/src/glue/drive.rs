@@ -88,14 +88,7 @@ impl Session {
         {
             lease = acquire(by.to_owned()).await;
         }
-        lease.map_err(|error| match &error {
-            LeaseError::Held { holder, until, .. } => {
-                let message = format!("{holder} is restoring namespace {namespace} (until {until} unless it goes on)");
-                Failure::refused(message)
-                    .hint("kubectl dr restore status shows how far it is; if that process is dead, add --take-over")
-            }
-            LeaseError::Api { .. } => Failure::failed("cannot make sure that nobody else restores it", error),
-        })
+        lease.map_err(|error| not_alone(namespace, error))
     }
 
     async fn hold<W: Watcher>(
@@ -171,6 +164,17 @@ impl Session {
     }
 }
 
+fn not_alone(namespace: &str, error: LeaseError) -> Failure {
+    match &error {
+        LeaseError::Held { holder, until, .. } => {
+            let message = format!("{holder} is restoring namespace {namespace} (until {until} unless it goes on)");
+            Failure::refused(message)
+                .hint("kubectl dr restore status shows how far it is; if that process is dead: resume or undo with --take-over")
+        }
+        LeaseError::Api { .. } => Failure::failed("cannot make sure that nobody else restores it", error),
+    }
+}
+
 fn began_message(held: &Held, by: &str) -> String {
     let plan = held.run.plan();
     let way = match held.run.direction() {
@@ -197,5 +201,22 @@ async fn renew(lease: Lease, connection: Connection) {
         if let Err(error) = lease.renew(&connection, Timestamp::now()).await {
             tracing::warn!(target: "dr_cluster", "the lease is not renewed: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_run_that_holds_the_lease_refuses_with_who_it_is_and_what_to_do() {
+        colored::control::set_override(false);
+        let until = Timestamp::constant(1_769_828_400, 0);
+        let held = LeaseError::Held { name: "dr-shop".into(), holder: "ann@laptop/7".into(), until };
+        insta::assert_snapshot!(not_alone("shop", held).render(), @r"
+        error: ann@laptop/7 is restoring namespace shop (until 2026-01-31T03:00:00Z unless it goes on)
+        nothing was changed
+        hint: kubectl dr restore status shows how far it is; if that process is dead: resume or undo with --take-over
+        ");
     }
 }
