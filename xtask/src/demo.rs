@@ -16,6 +16,7 @@ use crate::bookstore::{Bookstore, By, now};
 use crate::cache;
 use crate::cmd;
 use crate::current::{self, Ground};
+use crate::packages;
 use crate::place::{self, Place};
 use act::Act;
 use stage::Stage;
@@ -37,6 +38,9 @@ pub(crate) fn demo(options: &Options) -> Result<ExitCode> {
     let root = cache::checkout()?;
     if options.on_current && options.record {
         bail!("--record is for a node of ours: what it writes is read by everybody, and a cluster of yours is yours");
+    }
+    if !options.on_current {
+        packages::require_linux_root()?;
     }
     let executables = place::executables(&root)?;
     let (place, ground) = if options.on_current {

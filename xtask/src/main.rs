@@ -82,6 +82,9 @@ struct UpArgs {
     /// Take ready-made servers from this folder and build none
     #[arg(long, value_name = "DIR")]
     servers: Option<PathBuf>,
+    /// Bring nothing up: say what the cluster that kubectl points at has, and what is missing for demo and tests
+    #[arg(long, value_name = "current", value_parser = ["current"], conflicts_with_all = ["name", "plane", "velero", "servers"])]
+    on: Option<String>,
 }
 
 #[derive(Args)]
@@ -172,6 +175,10 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Servers(args) => {
             servers::Servers::build(&cache::Cache::open()?, args.velero.as_deref())?;
+        }
+        Task::Up(args) if args.on.is_some() => {
+            current::look(&mut place::Place::current(&cache::checkout()?)?)?;
+            println!("nothing is to be brought up; `cargo xtask demo` and `cargo xtask test` take --on current");
         }
         Task::Up(args) => {
             node::up::up(&node::up::Options {

@@ -61,7 +61,9 @@ impl Servers {
             println!("servers: all {} modules are built ({})", modules.len(), cache.servers().display());
         } else {
             if packages::find("go").is_none() {
-                bail!("building the servers needs Go 1.26 or newer on the PATH; `--servers DIR` takes ready-made ones");
+                bail!(
+                    "building the servers needs Go 1.26 or newer on the PATH; `--servers DIR` takes ready-made ones, and `cargo xtask test --no-live` works without"
+                );
             }
             let seconds: u64 = missing.iter().map(|module| expected(&module.name)).sum();
             println!(

@@ -34,6 +34,7 @@ struct Measured {
 
 pub(super) fn measure(name: &str, small: bool) -> Result<String> {
     let root = cache::checkout()?;
+    crate::packages::require_linux_root()?;
     let executables = place::executables(&root)?;
     let place = Place::node(name, &executables)?;
     let mut all = Vec::new();
