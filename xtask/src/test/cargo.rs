@@ -83,7 +83,11 @@ impl Cargo {
         let ended = Self::run_to(command, limit, |line| println!("[{label}] {line}"));
         // The pipe ends when nobody holds its other end any more; the command here is one of them.
         command.stderr(Stdio::null());
-        drop(reader.join());
+        // Nor is it waited for somebody who was left behind and holds one too.
+        let patience = Instant::now() + Duration::from_secs(2);
+        while !reader.is_finished() && Instant::now() < patience {
+            thread::sleep(Duration::from_millis(20));
+        }
         ended
     }
 
