@@ -162,7 +162,8 @@ pub(crate) fn proofs(run: &Run) -> Vec<Proof> {
             | Action::Create { .. }
             | Action::Copy { .. }
             | Action::Patch { .. }
-            | Action::Delete { .. } => None,
+            | Action::Delete { .. }
+            | Action::Clear { .. } => None,
         })
         .collect();
     let live = |claim: &str| {

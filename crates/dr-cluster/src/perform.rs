@@ -75,7 +75,8 @@ impl<E: Examiner> Performer<'_, E> {
         if let Some(progress) = &one_way.progress {
             queries.insert(Query::List(progress.clone()));
         }
-        let mut deadline = Instant::now() + Duration::from_secs(one_way.within);
+        let began = Instant::now();
+        let mut deadline = began + Duration::from_secs(one_way.within);
         let mut pause = Pause(FIRST_PAUSE);
         let mut unreachable_since: Option<Instant> = None;
         let mut nudged = Instant::now();
@@ -118,7 +119,10 @@ impl<E: Examiner> Performer<'_, E> {
                     }
                     because
                 }
-                Decision::Act(request) => {
+                Decision::Anew { seconds, because, .. } if began.elapsed() >= Duration::from_secs(seconds) => {
+                    return End::Failed(because);
+                }
+                Decision::Act(request) | Decision::Anew { request, .. } => {
                     if let Err(lost) = self.store.check(self.id, self.epoch).await {
                         return End::Lost(lost);
                     }

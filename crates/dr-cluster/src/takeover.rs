@@ -46,7 +46,12 @@ fn target(run: &Run, step: &Step, direction: Direction) -> Option<Key> {
     };
     match &one_way.action {
         Action::Patch { target, .. } | Action::Delete { target, .. } => target.object.resolve(run.bindings()).ok(),
-        Action::Observe | Action::Confirm | Action::Create { .. } | Action::Copy { .. } | Action::Examine(_) => None,
+        Action::Observe
+        | Action::Confirm
+        | Action::Create { .. }
+        | Action::Copy { .. }
+        | Action::Clear { .. }
+        | Action::Examine(_) => None,
     }
 }
 

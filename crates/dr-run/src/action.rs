@@ -53,6 +53,10 @@ pub enum Action {
         target: Target,
         grace_seconds: Option<u32>,
     },
+    /// Deletes what is listed, one object after the other: what somebody else makes on our behalf, under names of its own.
+    Clear {
+        of: Listing,
+    },
     /// Runs a command in a pod that only reads, and has its answer judged.
     Examine(Examination),
 }
@@ -119,6 +123,9 @@ pub struct Move {
     /// The object of a patch may have gone by itself, which is as good: a Job that ended and was cleared away.
     #[serde(default, skip_serializing_if = "is_false")]
     pub or_gone: bool,
+    /// When what was created is deleted and created once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anew: Option<Anew>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -143,6 +150,7 @@ impl Move {
             progress: None,
             nudge: None,
             or_gone: false,
+            anew: None,
         }
     }
 
@@ -184,6 +192,11 @@ impl Move {
         self
     }
 
+    pub fn anew(mut self, when: Condition, seconds: u64, tell: impl Into<String>) -> Self {
+        self.anew = Some(Anew { when, seconds, tell: tell.into() });
+        self
+    }
+
     pub fn nudge(mut self, object: Spot) -> Self {
         let trace = Field::missing(&format!("/metadata/annotations/{}", NUDGE.replace('/', "~1")));
         self.until.push(Condition::Is { object: object.clone(), uid: None, fields: vec![trace] });
@@ -204,7 +217,8 @@ impl Move {
     /// Everything that is judged on the way.
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let hopeless = self.fails.iter().map(|hopeless| &hopeless.when);
-        self.after.iter().chain(&self.expect).chain(&self.until).chain(hopeless)
+        let anew = self.anew.iter().map(|anew| &anew.when);
+        self.after.iter().chain(&self.expect).chain(&self.until).chain(hopeless).chain(anew)
     }
 
     /// Every slot this direction reads.
@@ -212,7 +226,7 @@ impl Move {
         let mut slots: Vec<Slot> = self.conditions().flat_map(Condition::reads).collect();
         slots.extend(self.binds.iter().filter_map(|bind| bind.object.name.reads().cloned()));
         match &self.action {
-            Action::Observe | Action::Confirm => {}
+            Action::Observe | Action::Confirm | Action::Clear { .. } => {}
             Action::Copy { labels, .. } => slots.extend(labels.reads()),
             Action::Create { object, template } => {
                 slots.extend(object.name.reads().cloned());
@@ -244,7 +258,8 @@ impl Move {
             | Action::Create { .. }
             | Action::Copy { .. }
             | Action::Patch { .. }
-            | Action::Delete { .. } => None,
+            | Action::Delete { .. }
+            | Action::Clear { .. } => None,
         };
         self.binds.iter().map(|bind| bind.slot.clone()).chain(examined).collect()
     }
@@ -252,12 +267,20 @@ impl Move {
     /// The object the request changes, if it changes one.
     pub fn changes(&self) -> Option<Spot> {
         match &self.action {
-            Action::Observe | Action::Confirm | Action::Examine(_) => None,
+            Action::Observe | Action::Confirm | Action::Clear { .. } | Action::Examine(_) => None,
             Action::Create { object, .. } => Some(object.clone()),
             Action::Copy { to, .. } => Some(to.clone().into()),
             Action::Patch { target, .. } | Action::Delete { target, .. } => Some(target.object.clone()),
         }
     }
+}
+
+/// A condition that passes when the same is asked once more, by this many seconds after the first time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Anew {
+    pub when: Condition,
+    pub seconds: u64,
+    pub tell: String,
 }
 
 /// A condition that will not pass by itself.

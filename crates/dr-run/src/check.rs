@@ -153,7 +153,16 @@ fn protection(plan: &Plan, faults: &mut Vec<Fault>) {
 }
 
 fn deletes(direction: &Move, kind: Kind) -> bool {
-    matches!(&direction.action, Action::Delete { target, .. } if target.object.kind == kind)
+    match &direction.action {
+        Action::Delete { target, .. } => target.object.kind == kind,
+        Action::Clear { of } => of.kind == kind,
+        Action::Observe
+        | Action::Confirm
+        | Action::Create { .. }
+        | Action::Copy { .. }
+        | Action::Patch { .. }
+        | Action::Examine(_) => false,
+    }
 }
 
 fn sets_retain(direction: &Move) -> Option<Spot> {
@@ -167,6 +176,7 @@ fn sets_retain(direction: &Move) -> Option<Spot> {
         | Action::Create { .. }
         | Action::Copy { .. }
         | Action::Delete { .. }
+        | Action::Clear { .. }
         | Action::Examine(_) => None,
     }
 }

@@ -11,7 +11,7 @@ use dr_core::object::{Key, Object};
 use serde_json::{Value, json};
 
 use crate::action::{Action, Examination, Hopeless, Move, Reading, Target};
-use crate::condition::{Condition, NotRead, Observation, Query, Unjudged, Verdict};
+use crate::condition::{Condition, Listing, NotRead, Observation, Query, Unjudged, Verdict};
 use crate::slot::{Bindings, Slot, Unbound};
 
 /// One mutating request, complete: nothing is left to decide.
@@ -31,6 +31,12 @@ pub enum Decision {
         because: String,
     },
     Act(Request),
+    /// As `Act`, until so many seconds after the step began; from then on a failure.
+    Anew {
+        request: Request,
+        seconds: u64,
+        because: String,
+    },
     /// Run the examination, then [`judge_answer`].
     Examine {
         pod: Key,
@@ -58,10 +64,28 @@ pub fn queries(direction: &Move, bindings: &Bindings) -> Result<BTreeSet<Query>,
     if let Some(object) = direction.changes() {
         queries.insert(Query::Get(object.resolve(bindings)?));
     }
+    if let Action::Clear { of } = &direction.action {
+        queries.insert(Query::List(of.clone()));
+    }
     Ok(queries)
 }
 
 pub fn decide(direction: &Move, seen: &Observation, bindings: &Bindings) -> Result<Decision, Unjudged> {
+    if let Some(anew) = &direction.anew
+        && anew.when.judge(seen, bindings)? == Verdict::Holds
+        && let Some(object) = direction.changes()
+    {
+        let key = object.resolve(bindings)?;
+        match seen.get(&key)?.filter(|found| !found.is_terminating()) {
+            None => return Ok(Decision::Wait { because: format!("{key} is being deleted, to be created once more") }),
+            Some(found) => match deletion(key, found) {
+                Ok(request) => {
+                    return Ok(Decision::Anew { request, seconds: anew.seconds, because: anew.tell.clone() });
+                }
+                Err(because) => return Ok(Decision::Refused { because }),
+            },
+        }
+    }
     for hopeless in &direction.fails {
         if hopeless.when.judge(seen, bindings)? == Verdict::Holds {
             return Ok(Decision::Refused { because: told(hopeless, seen, bindings)? });
@@ -179,6 +203,7 @@ fn effect(action: &Action, seen: &Observation, bindings: &Bindings) -> Result<Ef
         }
         Action::Patch { target, patch } => patched(target, &patch.resolve(bindings)?, seen, bindings),
         Action::Delete { target, grace_seconds } => deleted(target, *grace_seconds, seen, bindings),
+        Action::Clear { of } => Ok(cleared(of, seen.list(of)?)),
     }
 }
 
@@ -242,6 +267,36 @@ fn deleted(
             grace_seconds,
         })),
     })
+}
+
+/// The first that is still there goes next; one whose deletion already runs is waited for.
+fn cleared(of: &Listing, found: &[Object]) -> Effect {
+    let Some(object) = found.iter().find(|object| !object.is_terminating()) else {
+        return match found.first() {
+            Some(object) => Effect::Coming { because: format!("{} is still being deleted", object.name()) },
+            None => Effect::There,
+        };
+    };
+    let key = match object.namespace() {
+        Some(namespace) => Key::namespaced(of.kind, namespace, object.name()),
+        None => Key::cluster(of.kind, object.name()),
+    };
+    match deletion(key, object) {
+        Ok(request) => Effect::Missing(Pending::Request(request)),
+        Err(because) => Effect::Never { because },
+    }
+}
+
+fn deletion(key: Key, object: &Object) -> Result<Request, String> {
+    match (object.uid(), object.resource_version()) {
+        (Some(uid), Some(resource_version)) => Ok(Request::Delete {
+            key,
+            uid: uid.to_owned(),
+            resource_version: resource_version.to_owned(),
+            grace_seconds: None,
+        }),
+        (None, _) | (_, None) => Err(format!("{key} has no uid or resourceVersion")),
+    }
 }
 
 /// The first path at which `live` lacks what `wanted` says; the server may have added fields and list elements.

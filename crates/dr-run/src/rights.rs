@@ -115,10 +115,21 @@ fn of_move(plan: &Plan, direction: &Move, rights: &mut BTreeSet<Right>) {
             // Whoever takes the run over touches it, so that a delete of the older process is refused.
             add("patch", target.object.kind, &target.object.namespace, None);
         }
+        Action::Clear { of } => {
+            for verb in ["list", "delete", "patch"] {
+                add(verb, of.kind, &of.namespace, None);
+            }
+        }
         Action::Examine(examination) => {
             add("get", Kind::Pod, &examination.pod.namespace, Some("exec"));
             add("create", Kind::Pod, &examination.pod.namespace, Some("exec"));
         }
+    }
+    if direction.anew.is_some()
+        && let Some(spot) = direction.changes()
+    {
+        add("delete", spot.kind, &spot.namespace, None);
+        add("patch", spot.kind, &spot.namespace, None);
     }
     if let Some(spot) = &direction.nudge {
         add("patch", spot.kind, &spot.namespace, None);

@@ -19,11 +19,11 @@ mod common;
 
 use common::{Bookstore, By};
 use dr_core::kind::Kind;
-use dr_core::object::Object;
+use dr_core::object::{Key, Object};
 use dr_run::action::{Action, Phase, StepName, Undo};
 use dr_run::check::{Fault, check};
 use dr_run::condition::{Observation, Query};
-use dr_run::decide::{self, Decision};
+use dr_run::decide::{self, Decision, Request};
 use dr_run::journal::{Direction, Entry, Event, Turn};
 use dr_run::plan::{OPERATION, Plan};
 use dr_run::run::{Next, Run};
@@ -61,6 +61,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     Switch: release/data-postgres-0/claim
     Switch: release/data-postgres-0/reserve
     Switch: release/data-postgres-0/detached
+    Switch: protect/data-postgres-0/holder
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
@@ -79,6 +80,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
 #[test]
 fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     insta::assert_snapshot!(outline(&Bookstore::new(By::Snapshot).plan()), @r"
+    Prepare: stage/imports
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
     Prepare: stage/restore
@@ -97,6 +99,7 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Switch: release/data-postgres-0/claim
     Switch: release/data-postgres-0/reserve
     Switch: release/data-postgres-0/detached
+    Switch: protect/data-postgres-0/holder
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
@@ -293,6 +296,57 @@ fn data_that_did_not_arrive_whole_is_not_verified() {
     }
     let Next::Turn { why, .. } = run.next() else { panic!("{:?}", run.next()) };
     assert_eq!(why, Turn::NotVerified);
+}
+
+/// Velero reads ConfigMaps from a cache that may be behind: what it refuses for that alone is asked once more.
+#[test]
+fn a_restore_that_velero_refuses_because_its_cache_is_behind_is_made_anew() {
+    let plan = Bookstore::new(By::Snapshot).plan();
+    let step = plan.steps().find(|step| step.name.0 == "stage/restore").unwrap();
+    let answer = |error: &str| {
+        let restore = json!({
+            "metadata": { "name": "dr-k7x2p", "uid": "u", "resourceVersion": "7" },
+            "status": { "phase": "FailedValidation", "validationErrors": [error] },
+        });
+        let queries = decide::queries(&step.forward, &plan.bindings).unwrap();
+        let seen = queries.into_iter().map(|query| (query, vec![Object(restore.clone())])).collect();
+        decide::decide(&step.forward, &Observation(seen), &plan.bindings).unwrap()
+    };
+    let key = Key::namespaced(Kind::Restore, "velero", "dr-k7x2p");
+    let unseen = "failed to get resource modifiers configmap velero/dr-k7x2p-modifier";
+    let Decision::Anew { request, seconds: 120, .. } = answer(unseen) else { panic!("{:?}", answer(unseen)) };
+    let (uid, resource_version) = ("u".to_owned(), "7".to_owned());
+    assert_eq!(request, Request::Delete { key, uid, resource_version, grace_seconds: None });
+    let Decision::Refused { because } = answer("backup not found") else { panic!() };
+    assert_eq!(because, "Velero refuses the restore: backup not found");
+}
+
+/// The names are Velero's own, and a run that was killed before it saw them has to take the objects along.
+#[test]
+fn what_velero_imported_is_taken_along_one_by_one() {
+    let plan = Bookstore::new(By::Snapshot).plan();
+    let step = plan.steps().next().unwrap();
+    let Undo::Move(back) = &step.undo else { panic!() };
+    let answer = |restore: serde_json::Value, contents: &[serde_json::Value]| {
+        let queries = decide::queries(back, &plan.bindings).unwrap();
+        let found = |query: Query| {
+            let Query::List(listing) = &query else { panic!("{query:?}") };
+            let objects = match listing.kind {
+                Kind::Restore => vec![restore.clone()],
+                Kind::VolumeSnapshotContent => contents.to_vec(),
+                other => panic!("{other:?}"),
+            };
+            (query, objects.into_iter().map(Object).collect())
+        };
+        decide::decide(back, &Observation(queries.into_iter().map(found).collect()), &plan.bindings).unwrap()
+    };
+    let content = |name: &str| json!({ "metadata": { "name": name, "uid": "u", "resourceVersion": "1" } });
+    let restore = |phase: &str| json!({ "metadata": { "name": "dr-k7x2p" }, "status": { "phase": phase } });
+    let both = [content("a"), content("b")];
+    assert!(matches!(answer(restore("InProgress"), &both), Decision::Wait { .. }), "it may make more of them");
+    let Decision::Act(Request::Delete { key, .. }) = answer(restore("Completed"), &both) else { panic!() };
+    assert_eq!(key, Key::cluster(Kind::VolumeSnapshotContent, "a"));
+    assert!(matches!(answer(restore("Completed"), &[]), Decision::Done(_)));
 }
 
 fn reasons(change: impl FnOnce(&mut Bookstore)) -> String {

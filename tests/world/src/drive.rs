@@ -96,6 +96,7 @@ impl Driver {
                 | Action::Confirm
                 | Action::Create { .. }
                 | Action::Copy { .. }
+                | Action::Clear { .. }
                 | Action::Examine(_) => {
                     continue;
                 }
@@ -300,7 +301,7 @@ impl Driver {
         let decision = decide::decide(open, &seen, bindings).unwrap_or_else(|error| panic!("{}: {error}", step.0));
         let because = match decision {
             Decision::Done(bound) => return Ok(Flight::Done(bound)),
-            Decision::Act(request) => return Ok(Flight::Act(request)),
+            Decision::Act(request) | Decision::Anew { request, .. } => return Ok(Flight::Act(request)),
             Decision::Refused { because } => return Ok(Flight::Failed(because)),
             Decision::Ask => {
                 if self.answers.declines {

@@ -58,11 +58,13 @@ impl Session {
                     Decision::Done(_) => return Ok(()),
                     Decision::Refused { because } => return Err(because),
                     Decision::Wait { because } => because,
-                    Decision::Act(request) => match act::act(&self.connection, &request).await {
-                        Answer::Applied => continue,
-                        Answer::Rejected(because) => return Err(because),
-                        Answer::Conflict(because) | Answer::Unknown(because) => because,
-                    },
+                    Decision::Act(request) | Decision::Anew { request, .. } => {
+                        match act::act(&self.connection, &request).await {
+                            Answer::Applied => continue,
+                            Answer::Rejected(because) => return Err(because),
+                            Answer::Conflict(because) | Answer::Unknown(because) => because,
+                        }
+                    }
                     Decision::Ask | Decision::Examine { .. } => return Err("nobody can be asked here".to_owned()),
                 },
             };

@@ -21,6 +21,32 @@ pub(super) fn found(writer: &Writer) -> Vec<Field> {
     }
 }
 
+/// An older restore that was undone and redone in between has made the claim anew: the volume tells which claim holds it,
+/// so that a redo waits for no uid of before.
+fn holder(claim: &super::claim::ClaimFacts) -> Option<Step> {
+    let live = claim.live.as_ref()?;
+    let object: Spot = Key::cluster(Kind::PersistentVolume, live.volume.name()).into();
+    let forward = Move::new(Action::Observe, 60)
+        .until(Condition::Is {
+            object: object.clone(),
+            uid: Some(Text::from(live.volume.uid()?)),
+            fields: vec![
+                Field::equals("/status/phase", "Bound"),
+                Field::equals("/spec/claimRef/namespace", claim.namespace.as_str()),
+                Field::equals("/spec/claimRef/name", claim.name.as_str()),
+            ],
+        })
+        .bind(claim.live_uid(), object, "/spec/claimRef/uid");
+    let title = format!("see which claim holds the live volume of {}", claim.name);
+    Some(step(
+        format!("protect/{}/holder", claim.name),
+        Phase::Protect,
+        title,
+        forward,
+        Undo::nothing("it only looked"),
+    ))
+}
+
 /// Old volumes survive whatever happens to their claims: set to Retain before any pod goes.
 pub(super) fn protect(context: &Context<'_>, waves: &mut Vec<Wave>) {
     let volumes = context.claims.iter().filter_map(|claim| {
@@ -51,7 +77,9 @@ pub(super) fn protect(context: &Context<'_>, waves: &mut Vec<Wave>) {
         let title = format!("set the live volume of {} to Retain (it is {before})", claim.name);
         Some(step(format!("protect/{}/retain", claim.name), Phase::Protect, title, forward, undo))
     });
-    waves.push(wave(Section::Switch, volumes.collect()));
+    let volumes: Vec<Step> = volumes.collect();
+    waves.push(wave(Section::Switch, context.claims.iter().filter_map(holder).collect()));
+    waves.push(wave(Section::Switch, volumes));
     waves.push(wave(Section::Switch, retention(context, Direction::Protect)));
 }
 

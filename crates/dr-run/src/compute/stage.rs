@@ -72,6 +72,9 @@ pub(super) fn preflight(facts: &Facts, chosen: &Chosen, refusal: &mut Refusal) -
 
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut Vec<String>) -> Result<(), Refusal> {
     let modifier = modifier(context)?;
+    if modifier.snapshots {
+        waves.push(wave(Section::Prepare, vec![imports(context)]));
+    }
     waves.push(wave(Section::Prepare, vec![namespace(context), modifier.step.clone()]));
     waves.push(wave(Section::Prepare, furniture(context, warnings)?));
     if context.gone() {
@@ -370,6 +373,28 @@ fn begun_or_ended(context: &Context<'_>) -> Undo {
     Undo::by(back)
 }
 
+/// Velero imports a snapshot under a name of its own and keeps it (`Retain`); a run that stops before it has seen the name
+/// still has to take it along. Comes first, so that its undo comes last, when Velero makes no more of them.
+fn imports(context: &Context<'_>) -> Step {
+    let velero = &context.place.velero_namespace;
+    let ours = Listing {
+        kind: Kind::Restore,
+        namespace: Some(velero.clone()),
+        labels: [(crate::plan::OPERATION.to_owned(), context.request.id.clone())].into(),
+    };
+    let contents = Listing {
+        kind: Kind::VolumeSnapshotContent,
+        namespace: None,
+        labels: [("velero.io/restore-name".to_owned(), format!("dr-{}", context.request.id))].into(),
+    };
+    let running = ["New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"];
+    let ended = Condition::NotAny { of: ours, fields: vec![Field::one_of("/status/phase", running)] };
+    let back = Move::new(Action::Clear { of: contents }, 1800).after(ended.clone()).until(ended).detach_when_late();
+    let forward = Move::new(Action::Observe, 60);
+    let title = "take along what Velero imports of a snapshot, should it end early";
+    step("stage/imports", Phase::Stage, title, forward, Undo::by(back))
+}
+
 /// Secrets and ConfigMaps of a namespace that is gone, so that its engine can start in staging.
 fn configuration(context: &Context<'_>) -> Step {
     let name = format!("dr-{}-configuration", context.request.id);
@@ -412,8 +437,26 @@ fn restore(context: &Context<'_>, modifier: &Modifier) -> Step {
             .fails(alive, "a pod of the application came up in the staging namespace; it is removed at once")
             .progress(copies(context));
     }
+    forward = forward.anew(
+        Condition::Is {
+            object: object.clone(),
+            uid: None,
+            fields: vec![
+                Field::equals("/status/phase", "FailedValidation"),
+                Field::equals("/status/validationErrors/0", unseen(&context.place.velero_namespace, &modifier.name)),
+            ],
+        },
+        120,
+        "Velero's server does not see the resource modifier that was made for it",
+    );
     let title = format!("let Velero restore {} into {}", count(context.claims.len()), context.staging());
     step("stage/restore", Phase::Stage, title, forward, begun_or_ended(context))
+}
+
+/// What Velero says while its cache is behind and lacks a ConfigMap that is there (`pkg/controller/restore_controller.go:
+/// validateAndComplete` at v1.18.3): asked once more, it finds it.
+fn unseen(velero: &str, modifier: &str) -> String {
+    format!("failed to get resource modifiers configmap {velero}/{modifier}")
 }
 
 /// The PodVolumeRestores of this run's Restore.
