@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::Node;
+use crate::access::As;
+use crate::secret;
 
 /// How a command ended.
 #[derive(Debug)]
@@ -86,13 +88,15 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(50));
         };
-        Ended {
+        let ended = Ended {
             line: self.line,
             code: status.code(),
             stdout: self.stdout.join().unwrap_or_default(),
             stderr: self.stderr.join().unwrap_or_default(),
             took: self.began.elapsed(),
-        }
+        };
+        assert!(!secret::tells_a_secret(&ended.told()), "`{}` prints a password\n{}", ended.line, ended.told());
+        ended
     }
 }
 
@@ -102,9 +106,10 @@ impl Node {
         self.dr_start(args, &[], self.bin()).ended(600)
     }
 
-    /// `kubectl dr ARGS` with variables, the plugins taken from `bin`.
+    /// `kubectl dr ARGS` with variables, the plugins taken from `bin`, as somebody who may do that and nothing else.
     pub fn dr_start(&self, args: &[&str], env: &[(&str, &str)], bin: &Path) -> Running {
         let mut command = self.command(self.dir().join("bin/kubectl"), bin);
+        command.env("KUBECONFIG", self.kubeconfig(As::whoever_does(args)));
         command.arg("dr").args(args).envs(env.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let began = Instant::now();
         let mut child = command.spawn().unwrap_or_else(|error| panic!("start kubectl: {error}"));

@@ -2,18 +2,28 @@
 //! executables of this workspace on the PATH.
 //!
 //! A test panics when something is not as it should be; that is what it is for. Each test has a namespace of its own,
-//! and one lock over the node keeps them from meeting in Velero, which restores one thing after the other.
+//! and one lock over the node keeps them from meeting in Velero, which restores one thing after the other. `kubectl dr`
+//! runs with the roles of `docs/rbac` and nothing else, the test's own kubectl as the administrator.
 
+mod access;
+mod cases;
 mod dr;
+mod left;
 mod node;
+pub mod refused;
+mod remove;
+mod secret;
 mod shop;
 mod state;
 mod writer;
 
+pub use access::{As, bind_everywhere};
+pub use cases::Cases;
 pub use dr::{Ended, Running};
-pub use node::{Node, until};
-pub use shop::{By, Class, Fingerprint, Shop, password};
-pub use state::state;
+pub use left::{expect_closed, expect_only_kept};
+pub use node::{Node, eventually, until};
+pub use shop::{Both, By, Class, Fingerprint, Shop};
+pub use state::{expect_state, state};
 pub use writer::{Attempt, Writer};
 
 /// The node of this run, or a line that says why there is none.

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::access::{self, As};
+
 /// One running node, held alone while this value lives.
 pub struct Node {
     kubeconfig: PathBuf,
@@ -38,8 +40,11 @@ impl Node {
         let alone = File::create(&lock).unwrap_or_else(|error| panic!("open {}: {error}", lock.display()));
         alone.lock().unwrap_or_else(|error| panic!("lock {}: {error}", lock.display()));
         let home = env::temp_dir().join(format!("kubectl-dr-live-home-{}", std::process::id()));
+        drop(fs::remove_dir_all(&home));
         fs::create_dir_all(&home).expect("make a home");
-        Ok(Self { kubeconfig, dir, bin, home, _alone: alone })
+        let node = Self { kubeconfig, dir, bin, home, _alone: alone };
+        access::prepare(&node);
+        Ok(node)
     }
 
     /// The folder of the node: volumes, the bucket, logs.
@@ -56,7 +61,13 @@ impl Node {
         &self.home
     }
 
-    /// A command that sees this node, the executables in `bin`, and nothing of the user who runs the tests.
+    /// The kubeconfig of whoever holds a role of `docs/rbac` and nothing else.
+    pub fn kubeconfig(&self, who: As) -> PathBuf {
+        self.home.join(who.file())
+    }
+
+    /// A command that sees this node as its administrator, the executables in `bin`, and nothing of the user who runs the
+    /// tests.
     pub fn command(&self, program: impl AsRef<OsStr>, bin: &Path) -> Command {
         let path = format!("{}:{}:/usr/bin:/bin", bin.display(), self.dir.join("bin").display());
         let mut command = Command::new(program);
@@ -141,5 +152,14 @@ pub fn until<T>(what: &str, seconds: u64, mut found: impl FnMut() -> Option<T>) 
         }
         assert!(Instant::now() < deadline, "{what}: not within {seconds} s");
         std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Looks until it is as it should be, at most `seconds`; panics with what was not so the last time.
+pub fn eventually(what: &str, seconds: u64, mut look: impl FnMut() -> Result<(), String>) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while let Err(why) = look() {
+        assert!(Instant::now() < deadline, "{what}: not within {seconds} s: {why}");
+        std::thread::sleep(Duration::from_millis(300));
     }
 }

@@ -1,10 +1,8 @@
 //! The bookstore of `manifests/bookstore.yaml`, in a namespace of a test's own.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use crate::{Node, until};
+use crate::{Node, access, secret, until};
 
 const MANIFEST: &str = include_str!("../manifests/bookstore.yaml");
 
@@ -52,9 +50,20 @@ pub struct Shop<'n> {
     pub class: Class,
 }
 
-/// What the shop's Secret holds: looked for where it must not appear.
-pub fn password(namespace: &str) -> String {
-    format!("planted-{namespace}-n0t-for-l0gs")
+/// Backups of one state by either path.
+#[derive(Debug, Clone)]
+pub struct Both {
+    pub files: String,
+    pub snapshot: String,
+}
+
+impl Both {
+    pub fn by(&self, by: By) -> &str {
+        match by {
+            By::Files => &self.files,
+            By::Snapshot => &self.snapshot,
+        }
+    }
 }
 
 impl<'n> Shop<'n> {
@@ -62,6 +71,7 @@ impl<'n> Shop<'n> {
     pub fn open(node: &'n Node, namespace: &str, by: By, class: Class, padding: u32) -> Self {
         let shop = Self { node, namespace: namespace.to_owned(), by, class };
         shop.remove();
+        shop.wait_until_removed();
         let annotations = match by {
             By::Files => "{backup.velero.io/backup-volumes: data}",
             By::Snapshot => "{}",
@@ -71,8 +81,8 @@ impl<'n> Shop<'n> {
             .replace("@class@", &class.name())
             .replace("@pod-annotations@", annotations)
             .replace("@padding@", &padding.to_string())
-            .replace("@password@", &password(namespace));
-        node.apply(&manifest);
+            .replace("@password@", &secret::password(namespace));
+        node.apply(&format!("{manifest}\n---\n{}", access::bindings(namespace)));
         until("the migration is through", 180, || {
             let job = node.get(&["job", "migration", "-n", namespace]);
             (job["status"]["succeeded"] == 1).then_some(())
@@ -124,6 +134,21 @@ impl<'n> Shop<'n> {
         name.unwrap_or_else(|| panic!("no name of the backup in {}", ended.stdout)).to_owned()
     }
 
+    /// A backup by either path. The pod's own annotation is what Velero looks at.
+    pub fn back_up_both(&self) -> Both {
+        let annotate = |what: &str| {
+            self.node.kubectl(&["annotate", "pod", "postgres-0", "-n", &self.namespace, "--overwrite", what]);
+        };
+        annotate("backup.velero.io/backup-volumes-");
+        let snapshot = self.back_up();
+        annotate("backup.velero.io/backup-volumes=data");
+        let files = self.back_up();
+        if self.by == By::Snapshot {
+            annotate("backup.velero.io/backup-volumes-");
+        }
+        Both { files, snapshot }
+    }
+
     /// A backup as Velero's own command line makes it: no fingerprint.
     pub fn back_up_with_velero(&self, name: &str, more: &[&str]) {
         let args = ["backup", "create", name, "--include-namespaces", &self.namespace, "--wait"];
@@ -154,12 +179,21 @@ impl<'n> Shop<'n> {
         assert_eq!(self.try_count("books"), None, "the new volume is not empty");
     }
 
+    /// The namespace is deleted, and with it the right to restore it, which is given anew for all namespaces.
     pub fn lose_namespace(&self) {
+        access::bind_everywhere(self.node);
         self.node.kubectl(&["delete", "namespace", &self.namespace, "--timeout=180s"]);
     }
 
     pub fn claim(&self) -> Value {
         self.node.get(&["pvc", "data-postgres-0", "-n", &self.namespace])
+    }
+
+    /// The folder in which the CSI driver keeps a volume.
+    pub fn disk(&self, volume: &str) -> std::path::PathBuf {
+        let volume = self.node.get(&["pv", volume]);
+        let of = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str).unwrap_or("-").to_owned();
+        self.node.dir().join("csi").join(of("/spec/csi/driver")).join("volumes").join(of("/spec/csi/volumeHandle"))
     }
 
     /// The persistent volume under the claim.
@@ -185,56 +219,11 @@ impl<'n> Shop<'n> {
             .collect()
     }
 
-    /// Everything of this namespace goes: staging, runs, backups, volumes.
-    fn remove(&self) {
-        let namespace = &self.namespace;
-        let mut gone = self.staging();
-        gone.push(namespace.clone());
-        for name in gone {
-            self.node.try_kubectl(&["delete", "namespace", &name, "--ignore-not-found", "--timeout=120s"]);
-        }
-        let label = format!("kubectl-dr/namespace={namespace}");
-        self.node.try_kubectl(&[
-            "delete",
-            "configmaps,secrets,restores.velero.io",
-            "-n",
-            "velero",
-            "-l",
-            &label,
-            "--timeout=60s",
-        ]);
-        self.node.try_kubectl(&[
-            "delete",
-            "lease",
-            "-n",
-            "velero",
-            &format!("kubectl-dr-{namespace}"),
-            "--ignore-not-found",
-        ]);
-        let backups = self.node.get(&["backups.velero.io", "-n", "velero"]);
-        for backup in backups["items"].as_array().into_iter().flatten() {
-            if backup["spec"]["includedNamespaces"] == serde_json::json!([namespace]) {
-                let name = backup["metadata"]["name"].as_str().unwrap_or_default();
-                self.node.try_kubectl(&["delete", "backups.velero.io", "-n", "velero", name, "--timeout=30s"]);
-            }
-        }
-        let volumes = self.node.get(&["persistentvolumes"]);
-        for volume in volumes["items"].as_array().into_iter().flatten() {
-            if volume["spec"]["claimRef"]["namespace"] == *namespace && volume["status"]["phase"] != "Bound" {
-                let name = volume["metadata"]["name"].as_str().unwrap_or_default();
-                self.node.try_kubectl(&["delete", "pv", name, "--wait=false"]);
-            }
-        }
-    }
-}
-
-impl Drop for Shop<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() && std::env::var_os("DR_KEEP").is_some() {
-            println!("kept for a look: namespace {}", self.namespace);
-            return;
-        }
-        self.remove();
-        std::thread::sleep(Duration::from_millis(100));
+    /// The newest run of this namespace.
+    pub fn newest_run(&self) -> String {
+        let listed = self.node.dr(&["restore", "list", "--ns", &self.namespace, "-o", "json"]).exits(0).json();
+        let runs = listed["items"].as_array().cloned().unwrap_or_default();
+        let newest = runs.iter().max_by_key(|run| run["made"].as_str().unwrap_or_default().to_owned());
+        newest.and_then(|run| run["id"].as_str()).unwrap_or_else(|| panic!("no run in {listed}")).to_owned()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::Node;
+use crate::{Node, eventually};
 
 /// By `kind/name`: labels, annotations and spec, without what the server writes by itself.
 pub fn state(node: &Node, namespace: &str) -> BTreeMap<String, Value> {
@@ -23,6 +23,7 @@ pub fn state(node: &Node, namespace: &str) -> BTreeMap<String, Value> {
             kept.insert(field.into(), item[field].clone());
         }
         if item["kind"] == "PersistentVolumeClaim" {
+            kept.insert("owners".into(), item["metadata"]["ownerReferences"].clone());
             let volume = node.get(&["pv", item["spec"]["volumeName"].as_str().unwrap_or("-")]);
             kept.insert("volume labels".into(), volume["metadata"]["labels"].clone());
             kept.insert("reclaim policy".into(), volume["spec"]["persistentVolumeReclaimPolicy"].clone());
@@ -35,4 +36,22 @@ pub fn state(node: &Node, namespace: &str) -> BTreeMap<String, Value> {
     kept.insert("annotations".into(), namespace_object["metadata"]["annotations"].clone());
     state.insert(format!("Namespace/{namespace}"), kept.into());
     state
+}
+
+/// Panics unless the namespace is as it was, as soon as its controllers have come to rest.
+pub fn expect_state(node: &Node, namespace: &str, before: &BTreeMap<String, Value>) {
+    eventually("the state of before", 60, || {
+        let now = state(node, namespace);
+        let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+        let changed: Vec<String> = names
+            .into_iter()
+            .filter(|name| before.get(*name) != now.get(*name))
+            .map(|name| format!("{name}\n  was {}\n  is  {}", told(before.get(name)), told(now.get(name))))
+            .collect();
+        if changed.is_empty() { Ok(()) } else { Err(changed.join("\n")) }
+    });
+}
+
+fn told(object: Option<&Value>) -> String {
+    object.map_or_else(|| "not there".to_owned(), Value::to_string)
 }

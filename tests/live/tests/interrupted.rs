@@ -8,15 +8,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dr_live::{By, Class, Ended, Fingerprint, Node, Shop, node, until};
+use dr_live::{As, By, Cases, Class, Ended, Fingerprint, Node, Running, Shop, node, until};
 
-/// A shop that has lost its books, and what they were.
-fn damaged<'n>(node: &'n Node, namespace: &str) -> (Shop<'n>, Fingerprint) {
-    let shop = Shop::open(node, namespace, By::Snapshot, Class::WaitForFirstConsumer, 1);
-    let books = shop.table("books");
-    shop.back_up();
-    shop.drop_books();
-    (shop, books)
+/// A shop whose books are lost anew for each case.
+struct Damaged<'n> {
+    shop: Shop<'n>,
+    books: Fingerprint,
+    backup: String,
+}
+
+impl Damaged<'_> {
+    /// Loses the books and begins to restore them, with these variables.
+    fn begin(&self, env: &[(&str, &str)]) -> Running {
+        self.shop.wait_until_open();
+        self.shop.sql("drop table if exists books cascade");
+        let args = ["restore", "--ns", &self.shop.namespace, "--yes", "--from", &self.backup];
+        self.shop.node.dr_start(&args, env, self.shop.node.bin())
+    }
 }
 
 /// Whatever became of it: it is over and says so, or let go, says how to go on, and ends that way.
@@ -32,7 +40,7 @@ fn goes_on(shop: &Shop<'_>, ended: Ended, books: &Fingerprint) {
 }
 
 fn wait_for_restore_object(shop: &Shop<'_>) {
-    until("Velero is given a Restore", 60, || {
+    until("Velero is given a Restore", 180, || {
         let staging = shop.staging().into_iter().next()?;
         let restores = shop.node.get(&["restores.velero.io", "-n", "velero"]);
         let mut restores = restores["items"].as_array()?.iter();
@@ -41,7 +49,7 @@ fn wait_for_restore_object(shop: &Shop<'_>) {
 }
 
 fn wait_until_stopped(shop: &Shop<'_>) {
-    until("the database is scaled to 0", 120, || {
+    until("the database is scaled to 0", 300, || {
         let set = shop.node.try_kubectl(&[
             "get",
             "statefulset",
@@ -53,37 +61,6 @@ fn wait_until_stopped(shop: &Shop<'_>) {
         ]);
         (set.stdout == b"0").then_some(())
     });
-}
-
-#[test]
-#[ignore = "long: the API server dies in it; not yet green on a loaded machine"]
-fn ctrl_c_while_the_data_is_staged_lets_go_and_resume_finishes() {
-    let node = node!();
-    let (shop, books) = damaged(&node, "live-ctrl-c");
-    let running = node.dr_start(&["restore", "--ns", &shop.namespace, "--yes"], &[], node.bin());
-    wait_for_restore_object(&shop);
-    running.signal("INT");
-    let ended = running.ended(30).exits(5).says("kubectl dr restore resume").says("interrupted");
-    assert!(!shop.staging().is_empty(), "it was to let go, not to take back");
-    assert_eq!(shop.try_count("books"), None, "the shop is as it was\n{}", ended.told());
-    goes_on(&shop, ended, &books);
-}
-
-#[test]
-#[ignore = "long: the API server dies in it; not yet green on a loaded machine"]
-fn ctrl_c_while_the_application_stands_still_lets_go_and_undo_starts_it_again() {
-    let node = node!();
-    let (shop, _) = damaged(&node, "live-ctrl-c-late");
-    let old = shop.volume();
-    let running = node.dr_start(&["restore", "--ns", &shop.namespace, "--yes"], &[], node.bin());
-    wait_until_stopped(&shop);
-    running.signal("INT");
-    running.ended(30).exits(5).says("kubectl dr restore resume");
-    node.dr(&["restore", "undo", "--ns", &shop.namespace, "--yes"]).exits(0);
-    shop.wait_until_open();
-    assert_eq!(shop.volume(), old);
-    assert_eq!(shop.try_count("books"), None);
-    assert!(shop.staging().is_empty(), "{:?} was left", shop.staging());
 }
 
 /// The process of this node's API server: the one that tells the address of the node's kubeconfig.
@@ -99,22 +76,6 @@ fn api_server(node: &Node) -> String {
     });
     let entry = found.next().unwrap_or_else(|| panic!("no kube-apiserver with {ours}"));
     entry.file_name().to_string_lossy().into_owned()
-}
-
-#[test]
-#[ignore = "long: the API server dies in it; not yet green on a loaded machine"]
-fn an_api_server_that_dies_during_the_switch_is_waited_for() {
-    let node = node!();
-    let (shop, books) = damaged(&node, "live-api-dies");
-    let running = node.dr_start(&["restore", "--ns", &shop.namespace, "--yes"], &[], node.bin());
-    wait_until_stopped(&shop);
-    let killed = Command::new("kill").args(["-9", &api_server(&node)]).status();
-    assert!(killed.is_ok_and(|status| status.success()), "the API server was not killed");
-    let ended = running.ended(300);
-    until("the API server answers", 120, || {
-        node.try_kubectl(&["get", "--raw", "/readyz"]).status.success().then_some(())
-    });
-    goes_on(&shop, ended, &books);
 }
 
 /// A port in front of the API server whose connections can be broken.
@@ -159,11 +120,60 @@ impl Wire {
 }
 
 #[test]
-#[ignore = "long: the API server dies in it; not yet green on a loaded machine"]
-fn a_connection_that_breaks_twice_is_made_again() {
+fn whatever_breaks_in_the_middle_it_goes_on_or_says_how_to() {
     let node = node!();
-    let (shop, books) = damaged(&node, "live-wire");
-    let kubeconfig = node.kubectl(&["config", "view", "--raw", "-o", "json"]);
+    let shop = Shop::open(&node, "live-broken-off", By::Snapshot, Class::WaitForFirstConsumer, 1);
+    let books = shop.table("books");
+    let backup = shop.back_up();
+    let damaged = Damaged { shop, books, backup };
+    let Damaged { shop, books, .. } = &damaged;
+    let mut cases = Cases::default();
+    cases.case("Ctrl-C while the data is staged lets go, and resume finishes", || {
+        let running = damaged.begin(&[]);
+        wait_for_restore_object(shop);
+        running.signal("INT");
+        let ended = running.ended(60).exits(5).says("kubectl dr restore resume").says("interrupted");
+        assert!(!shop.staging().is_empty(), "it was to let go, not to take back");
+        assert_eq!(shop.try_count("books"), None, "the shop is as it was\n{}", ended.told());
+        goes_on(shop, ended, books);
+    });
+    cases.case("Ctrl-C while the application stands still lets go, and undo starts it again", || {
+        let old = shop.volume();
+        let running = damaged.begin(&[]);
+        wait_until_stopped(shop);
+        running.signal("INT");
+        running.ended(60).exits(5).says("kubectl dr restore resume");
+        node.dr(&["restore", "undo", "--ns", &shop.namespace, "--yes"]).exits(0);
+        shop.wait_until_open();
+        assert_eq!(shop.volume(), old);
+        assert_eq!(shop.try_count("books"), None);
+        assert!(shop.staging().is_empty(), "{:?} was left", shop.staging());
+    });
+    cases.case("an API server that dies during the switch is waited for", || {
+        let running = damaged.begin(&[]);
+        wait_until_stopped(shop);
+        let killed = Command::new("kill").args(["-9", &api_server(&node)]).status();
+        assert!(killed.is_ok_and(|status| status.success()), "the API server was not killed");
+        let ended = running.ended(600);
+        until("the API server answers", 300, || {
+            node.try_kubectl(&["get", "--raw", "/readyz"]).status.success().then_some(())
+        });
+        goes_on(shop, ended, books);
+    });
+    cases.case("a connection that breaks twice is made again", || {
+        let (wire, kubeconfig) = through_a_wire(&node);
+        let running = damaged.begin(&[("KUBECONFIG", &kubeconfig)]);
+        wait_for_restore_object(shop);
+        wire.breaks_for(Duration::from_secs(3));
+        wait_until_stopped(shop);
+        wire.breaks_for(Duration::from_secs(3));
+        goes_on(shop, running.ended(600), books);
+    });
+}
+
+/// A kubeconfig whose server is reached through a [`Wire`].
+fn through_a_wire(node: &Node) -> (Wire, String) {
+    let kubeconfig = fs::read_to_string(node.kubeconfig(As::Restore)).expect("a kubeconfig");
     let mut kubeconfig: serde_json::Value = serde_json::from_str(&kubeconfig).expect("a kubeconfig");
     let cluster = &mut kubeconfig["clusters"][0]["cluster"];
     let server = cluster["server"].as_str().expect("a server").trim_start_matches("https://").to_owned();
@@ -172,11 +182,5 @@ fn a_connection_that_breaks_twice_is_made_again() {
     cluster["tls-server-name"] = server.split(':').next().expect("a host").into();
     let file = node.home().join("through-the-wire");
     fs::write(&file, kubeconfig.to_string()).expect("write a kubeconfig");
-    let args = ["restore", "--ns", &shop.namespace, "--yes"];
-    let running = node.dr_start(&args, &[("KUBECONFIG", &file.to_string_lossy())], node.bin());
-    wait_for_restore_object(&shop);
-    wire.breaks_for(Duration::from_secs(3));
-    wait_until_stopped(&shop);
-    wire.breaks_for(Duration::from_secs(3));
-    goes_on(&shop, running.ended(300), &books);
+    (wire, file.to_string_lossy().into_owned())
 }

@@ -1,159 +1,155 @@
-//! What is refused before any change: exit 3, the reason, and how to go on.
+//! Applications, clusters and command lines that are refused before any change: exit 3, the reason, and how to go on.
 
-use dr_live::{By, Class, Shop, node, state, until};
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const APPLICATION: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: applications.argoproj.io}
-spec:
-  group: argoproj.io
-  scope: Namespaced
-  names: {kind: Application, plural: applications, singular: application}
-  versions:
-  - name: v1alpha1
-    served: true
-    storage: true
-    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-";
-
-const APPLICATION_OBJECT: &str = "
-apiVersion: argoproj.io/v1alpha1
-kind: Application
-metadata: {name: shop, namespace: @namespace@}
-spec: {destination: {namespace: @namespace@}, syncPolicy: {automated: {selfHeal: true}}}
-";
-
-/// The command ends with 3, says why, and neither the namespace nor Velero has seen anything of it.
-fn refused(shop: &Shop<'_>, args: &[&str], says: &str) {
-    let runs = || {
-        shop.node.kubectl(&[
-            "get",
-            "configmaps,restores.velero.io",
-            "-n",
-            "velero",
-            "-l",
-            "kubectl-dr/operation",
-            "-o",
-            "name",
-        ])
-    };
-    let (before, recorded) = (state(shop.node, &shop.namespace), runs());
-    shop.node.dr(args).exits(3).says(says);
-    assert_eq!(state(shop.node, &shop.namespace), before, "{args:?}");
-    assert_eq!(runs(), recorded, "{args:?}");
-    assert!(shop.staging().is_empty(), "{args:?}");
-}
+use dr_live::refused::{There, object, refused, refuses, scale_to};
+use dr_live::{As, By, Cases, Class, Shop, bind_everywhere, node, state, until};
+use serde_json::{Value, json};
 
 #[test]
-#[ignore = "long: not yet seen green on the node as a whole"]
-fn what_cannot_be_done_is_refused_before_any_change() {
+fn an_application_that_would_not_hold_still_is_refused_before_any_change() {
     let node = node!();
     let shop = Shop::open(&node, "live-refused", By::Snapshot, Class::WaitForFirstConsumer, 1);
     let ns = shop.namespace.clone();
-    let restore = ["restore", "--ns", &ns, "--yes"];
-
-    refused(&shop, &restore, "backup");
-    node.dr(&["restore", "--ns", "live-refusd", "--yes"]).exits(3);
-
     let backup = shop.back_up();
-    let near = format!("{}x", &backup);
-    refused(&shop, &["restore", "--ns", &ns, "--yes", "--from", &near], &backup);
-    refused(&shop, &["restore", "--ns", &ns], "--yes");
-    node.dr(&["restore", "--ns", &ns, "--yes", "--context", "elsewhere"]).exits(3).says("elsewhere");
-    node.dr(&["restore", "--ns", &ns, "--frm", &backup]).exits(2).says("--from");
-    node.dr(&["restore", "--ns", &ns, "--context", "a", "--context", "b"]).exits(2);
+    let mut cases = Cases::default();
 
-    // A dry run changes nothing and ends well.
-    let before = state(&node, &ns);
-    node.dr(&["restore", "--ns", &ns, "--dry-run"]).exits(0).says("quiesce");
-    assert_eq!(state(&node, &ns), before);
-
-    // A plan that was cut in half, and one whose facts have changed.
-    let plan = node.dr(&["restore", "plan", "--ns", &ns, "-o", "json"]).exits(0);
-    let file = node.home().join("plan.json");
-    let file = file.to_string_lossy();
-    std::fs::write(&*file, &plan.stdout[..plan.stdout.len() / 2]).expect("write half a plan");
-    let half = node.dr(&["restore", "apply", &file, "--yes"]);
-    assert!(matches!(half.code, Some(2 | 3)), "{:?}\n{}", half.code, half.told());
-    std::fs::write(&*file, &plan.stdout).expect("write the plan");
-    node.kubectl(&["scale", "-n", &ns, "deployment/catalog", "--replicas=1"]);
-    refused(&shop, &["restore", "apply", &file, "--yes"], "catalog");
-    node.kubectl(&["scale", "-n", &ns, "deployment/catalog", "--replicas=2"]);
-
-    // Who scales back: an application that Argo CD syncs by itself. Its CRD and the object suffice.
-    node.apply(APPLICATION);
-    node.kubectl(&["wait", "--for=condition=established", "crd/applications.argoproj.io", "--timeout=30s"]);
-    node.apply(&APPLICATION_OBJECT.replace("@namespace@", &ns));
-    until("the application is there", 30, || {
-        node.try_kubectl(&["get", "applications.argoproj.io", "-A"]).status.success().then_some(())
+    cases.case("a dry run changes nothing and ends well", || {
+        let (before, recorded) = (state(&node, &ns), shop.recorded());
+        node.dr(&["restore", "--ns", &ns, "--dry-run"]).exits(0).says("quiesce");
+        assert_eq!((state(&node, &ns), shop.recorded()), (before, recorded));
     });
-    refused(&shop, &restore, "Argo CD");
-    node.kubectl(&["delete", "crd", "applications.argoproj.io"]);
-
-    // A claim that is on its way out.
-    node.kubectl(&["delete", "pvc", "data-postgres-0", "-n", &ns, "--wait=false"]);
-    until("the claim is being deleted", 10, || {
-        (!shop.claim()["metadata"]["deletionTimestamp"].is_null()).then_some(())
+    owners(&shop, &mut cases);
+    cases.case("a quota that has no room for a second volume", || {
+        let mut there = There::new(&node);
+        let hard = json!({ "hard": { "requests.storage": "1Gi" } });
+        there.add(&object("v1", "ResourceQuota", &ns, "disks", &hard));
+        refuses(&shop, &["resourcequota disks", "requests.storage"]);
     });
-    refused(&shop, &restore, "deleted");
+    cases.case("somebody else is restoring it", || {
+        let mut there = There::new(&node);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time") + Duration::from_secs(30);
+        let date = std::process::Command::new("date")
+            .args(["-u", "-d", &format!("@{}", now.as_secs()), "+%Y-%m-%dT%H:%M:%S.000000Z"])
+            .output()
+            .expect("date");
+        let now = String::from_utf8_lossy(&date.stdout).trim().to_owned();
+        let held = json!({
+            "holderIdentity": "ann@elsewhere/4711", "leaseDurationSeconds": 60, "acquireTime": now, "renewTime": now,
+        });
+        there.add(&object("coordination.k8s.io/v1", "Lease", "velero", &format!("kubectl-dr-{ns}"), &held));
+        refuses(&shop, &["ann@elsewhere/4711", "--take-over"]);
+    });
+    cases.case("rights are missing", || {
+        // Whoever may back up may not restore; the role that is printed would allow it.
+        let kubeconfig = node.kubeconfig(As::Backup);
+        let args = ["restore", "--ns", &ns, "--yes", "--kubeconfig", &kubeconfig.to_string_lossy()];
+        refused(&shop, &args, &["rights are missing", "kind: ClusterRole", "persistentvolumes"]);
+    });
+    command_lines(&shop, &backup, &mut cases);
+    cases.case("a claim that is being deleted", || {
+        node.kubectl(&["delete", "pvc", "data-postgres-0", "-n", &ns, "--wait=false"]);
+        let ending = || !shop.claim()["metadata"]["deletionTimestamp"].is_null();
+        until("the claim is being deleted", 30, || ending().then_some(()));
+        refuses(&shop, &["claim data-postgres-0: it is being deleted", "persistentVolumeReclaimPolicy"]);
+    });
+    cases.case("a namespace that is being deleted", || {
+        let held = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "held", "namespace": ns, "finalizers": ["dr.test/held"] },
+        });
+        node.apply(&held.to_string());
+        node.kubectl(&["delete", "namespace", &ns, "--wait=false"]);
+        let phase = || node.get(&["namespace", &ns])["status"]["phase"].clone();
+        until("the namespace is being deleted", 30, || (phase() == "Terminating").then_some(()));
+        // Its RoleBindings may be gone before it is.
+        bind_everywhere(&node);
+        let ended = node.dr(&["restore", "--ns", &ns, "--yes"]);
+        let free = r#"{"metadata":{"finalizers":null}}"#;
+        node.kubectl(&["patch", "configmap", "held", "-n", &ns, "--type=merge", "-p", free]);
+        ended.exits(3).says(&format!("namespace {ns}: it is being deleted"));
+    });
 }
 
-#[test]
-#[ignore = "long: not yet green as a whole"]
-fn a_backup_that_is_gone_from_the_object_store_is_no_backup() {
-    let node = node!();
-    let shop = Shop::open(&node, "live-lost", By::Snapshot, Class::WaitForFirstConsumer, 1);
-    let backup = shop.back_up();
-    for file in node.bucket(&format!("backups/{backup}")) {
-        std::fs::remove_file(file).expect("delete from the bucket");
-    }
-    refused(&shop, &["restore", "--ns", &shop.namespace, "--yes", "--from", &backup], &backup);
+/// Whoever would put back what a restore changes.
+fn owners(shop: &Shop<'_>, cases: &mut Cases) {
+    let (node, ns) = (shop.node, shop.namespace.as_str());
+    cases.case("an application that Argo CD syncs", || {
+        let mut there = There::new(node);
+        there.kind("argoproj.io", "v1alpha1", "Application", "applications");
+        let automated =
+            json!({ "destination": { "namespace": ns }, "syncPolicy": { "automated": { "selfHeal": true } } });
+        there.add(&object("argoproj.io/v1alpha1", "Application", ns, "shop", &automated));
+        refuses(shop, &["Argo CD", "syncPolicy"]);
+        // Verifiably paused it is no reason any more.
+        let pause = r#"{"spec":{"syncPolicy":{"automated":null}}}"#;
+        node.kubectl(&["patch", "applications.argoproj.io", "shop", "-n", ns, "--type=merge", "-p", pause]);
+        node.dr(&["restore", "--ns", ns, "--dry-run"]).exits(0);
+    });
+    cases.case("a Kustomization and a HelmRelease of Flux", || {
+        let mut there = There::new(node);
+        there.kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations");
+        there.kind("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases");
+        let target = json!({ "targetNamespace": ns });
+        there.add(&object("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "default", "shop", &target));
+        there.add(&object("helm.toolkit.fluxcd.io/v2", "HelmRelease", "default", "shop", &target));
+        refuses(shop, &["flux suspend kustomization shop -n default", "flux suspend helmrelease shop -n default"]);
+    });
+    cases.case("a Deployment that KEDA scales", || {
+        let mut there = There::new(node);
+        there.kind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects");
+        let target = json!({ "scaleTargetRef": { "name": "orders" } });
+        there.add(&object("keda.sh/v1alpha1", "ScaledObject", ns, "orders", &target));
+        refuses(shop, &["KEDA", "autoscaling.keda.sh/paused-replicas=0"]);
+    });
+    cases.case("a StatefulSet that belongs to an operator", || {
+        let mut there = There::new(node);
+        there.kind("databases.dr.test", "v1", "Database", "databases");
+        there.add(&object("databases.dr.test/v1", "Database", ns, "books", &json!({})));
+        let uid = node.get(&["databases.databases.dr.test", "books", "-n", ns])["metadata"]["uid"].clone();
+        let owned = |owners: &Value| {
+            let patch = json!({ "metadata": { "ownerReferences": owners } }).to_string();
+            node.kubectl(&["patch", "statefulset", "postgres", "-n", ns, "--type=merge", "-p", &patch]);
+        };
+        owned(&json!([{
+            "apiVersion": "databases.dr.test/v1", "kind": "Database", "name": "books", "uid": uid, "controller": true,
+        }]));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            refuses(shop, &["belongs to Database books", "--leave"]);
+        }));
+        owned(&Value::Null);
+        if let Err(reason) = ended {
+            resume_unwind(reason);
+        }
+    });
 }
 
-#[test]
-#[ignore = "long: not yet green as a whole"]
-fn a_set_that_deletes_its_claims_when_scaled_down_keeps_its_disk() {
-    let node = node!();
-    let shop = Shop::open(&node, "live-scaled", By::Snapshot, Class::WaitForFirstConsumer, 1);
-    let ns = &shop.namespace;
-    let policy = r#"{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenScaled":"Delete","whenDeleted":"Delete"}}}"#;
-    node.kubectl(&["patch", "statefulset", "postgres", "-n", ns, "--type=merge", "-p", policy]);
-    shop.back_up();
-    let old = shop.volume();
-    shop.drop_books();
-    shop.restore(&[]).exits(0);
-    shop.wait_until_open();
-    assert_eq!(shop.table("books").rows, 1000);
-    let kept = node.get(&["pv", &old]);
-    assert_eq!(kept["status"]["phase"], "Released");
-    let handle = kept["spec"]["csi"]["volumeHandle"].as_str().expect("a handle");
-    assert!(node.dir().join("csi/csi.dr.test/volumes").join(handle).exists(), "the disk itself is still there");
-    let set = node.get(&["statefulset", "postgres", "-n", ns]);
-    assert_eq!(set["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"], "Delete", "given back");
-}
-
-#[test]
-#[ignore = "long: not yet green as a whole"]
-fn no_secret_is_told_anywhere() {
-    let node = node!();
-    let shop = Shop::open(&node, "live-secret", By::Files, Class::WaitForFirstConsumer, 1);
-    let secret = dr_live::password(&shop.namespace);
-    shop.back_up();
-    shop.drop_books();
-    let loud = node.dr(&["restore", "--ns", &shop.namespace, "--yes", "-v=9"]).exits(0);
-    assert!(!loud.told().contains(&secret), "the password is in what the command prints");
-    for args in [
-        &["get", "configmaps,events,leases,restores.velero.io", "-n", "velero", "-o", "yaml"][..],
-        &["get", "events,configmaps", "-n", &shop.namespace, "-o", "yaml"][..],
-    ] {
-        let text = node.kubectl(args);
-        assert!(!text.contains(&secret), "the password is in {args:?}");
-    }
-    // Journal and plan lie compressed in the ConfigMaps: `status` is who reads them.
-    let told = node.dr(&["restore", "status", "--ns", &shop.namespace, "-o", "json"]).exits(0);
-    assert!(!told.told().contains(&secret));
-    let listing = std::process::Command::new("grep").args(["-rlF", &secret]).arg(node.home()).output().expect("grep");
-    let found = String::from_utf8_lossy(&listing.stdout);
-    assert!(found.lines().all(|path| path.ends_with("manifest.yaml")), "the password is in {found}");
+fn command_lines(shop: &Shop<'_>, backup: &str, cases: &mut Cases) {
+    let (node, ns) = (shop.node, shop.namespace.as_str());
+    cases.case("no terminal and no --yes", || refused(shop, &["restore", "--ns", ns], &["--yes"]));
+    cases.case("a context that does not exist", || {
+        refused(shop, &["restore", "--ns", ns, "--yes", "--context", "elsewhere"], &["elsewhere", "get-contexts"]);
+    });
+    cases.case("command lines that cannot be read", || {
+        node.dr(&["restore", "--ns", ns, "--frm", backup]).exits(2).says("--from");
+        node.dr(&["restore", "--ns", ns, "--context", "a", "--context", "b"]).exits(2).says("--context");
+        node.dr(&["restore", "--ns", ns, "--at", "yesteday"]).exits(2).says("yesteday");
+    });
+    cases.case("plans that are cut short, of another format, or out of date", || {
+        let plan = node.dr(&["restore", "plan", "--ns", ns, "-o", "json"]).exits(0);
+        let file = node.home().join("plan.json");
+        let apply = ["restore", "apply", &file.to_string_lossy(), "--yes"];
+        fs::write(&file, &plan.stdout[..plan.stdout.len() / 2]).expect("write half a plan");
+        node.dr(&apply).exits(2);
+        let mut newer = plan.json();
+        newer["plan"]["format"] = json!(99);
+        fs::write(&file, newer.to_string()).expect("write a plan");
+        refused(shop, &apply, &["99"]);
+        fs::write(&file, &plan.stdout).expect("write the plan");
+        scale_to(node, ns, "deployment/catalog", 1);
+        refused(shop, &apply, &["catalog", "changed since the plan was made"]);
+        scale_to(node, ns, "deployment/catalog", 2);
+    });
 }

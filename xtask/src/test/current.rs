@@ -18,11 +18,9 @@ use crate::{cache, cmd, packages};
 
 /// Tests that speak to nothing but the cluster, and the data path they need. The others reach into the disks, the
 /// bucket or the processes of a node.
-const ANYWHERE: [(&str, By); 5] = [
+const ANYWHERE: [(&str, By); 3] = [
     ("files_on_a_class_that_waits_for_a_consumer", By::Files),
     ("snapshots_on_a_class_that_waits_for_a_consumer", By::Snapshot),
-    ("undo_gives_the_state_before_and_redo_the_restored_one_with_files", By::Files),
-    ("undo_gives_the_state_before_and_redo_the_restored_one_with_snapshots", By::Snapshot),
     ("of_two_restores_in_one_night_the_newest_is_undone_first_and_the_oldest_finalized_first", By::Snapshot),
 ];
 

@@ -1,0 +1,120 @@
+//! Whoever types `kubectl dr` in these tests holds the roles of `docs/rbac`, as written there, and nothing else.
+
+use std::fs;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::Node;
+
+const BACKUP: &str = include_str!("../../../docs/rbac/backup.yaml");
+const RESTORE: &str = include_str!("../../../docs/rbac/restore.yaml");
+
+/// The group in those files; each service account is in one that is named after its namespace.
+const GROUP: &str = "name: dr-operators";
+
+/// On a cluster of the user's own the commands are typed with the user's own rights.
+fn on_current() -> bool {
+    std::env::var_os("DR_CLASS").is_some()
+}
+
+/// Who types a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum As {
+    /// May what `docs/rbac/backup.yaml` grants.
+    Backup,
+    /// May what `docs/rbac/restore.yaml` grants.
+    Restore,
+}
+
+impl As {
+    const ALL: [Self; 2] = [Self::Backup, Self::Restore];
+
+    pub(crate) fn whoever_does(args: &[&str]) -> Self {
+        if args.first() == Some(&"backup") { Self::Backup } else { Self::Restore }
+    }
+
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            Self::Backup => "kubeconfig-backup",
+            Self::Restore => "kubeconfig-restore",
+        }
+    }
+
+    /// Where the service account lives.
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::Backup => "who-backs-up",
+            Self::Restore => "who-restores",
+        }
+    }
+
+    fn group(self) -> String {
+        format!("name: system:serviceaccounts:{}", self.namespace())
+    }
+
+    fn roles(self) -> &'static str {
+        match self {
+            Self::Backup => BACKUP,
+            Self::Restore => RESTORE,
+        }
+    }
+
+    /// The documents of this file that are, or are not, about the namespace that is backed up or restored.
+    fn documents(self, of_the_shop: bool) -> String {
+        let wanted = |document: &&str| document.contains("namespace: bookstore") == of_the_shop;
+        let documents: Vec<String> =
+            self.roles().split("\n---\n").filter(wanted).map(|text| text.replace(GROUP, &self.group())).collect();
+        assert!(!documents.is_empty(), "{self:?}: docs/rbac binds nothing in the namespace bookstore");
+        documents.join("\n---\n")
+    }
+}
+
+/// The `RoleBinding`s of both roles for one namespace, as YAML.
+pub(crate) fn bindings(namespace: &str) -> String {
+    if on_current() {
+        return String::new();
+    }
+    let replaced = |who: As| who.documents(true).replace("namespace: bookstore", &format!("namespace: {namespace}"));
+    As::ALL.map(replaced).join("\n---\n")
+}
+
+/// What `docs/rbac` says of a namespace that is gone: its `RoleBinding`s went along, so the role is bound everywhere.
+pub fn bind_everywhere(node: &Node) {
+    if on_current() {
+        return;
+    }
+    let name = "kubectl-dr-restore-namespace";
+    let subject = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group",
+        "name": format!("system:serviceaccounts:{}", As::Restore.namespace()) });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": name },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
+        "subjects": [subject],
+    });
+    node.apply(&binding.to_string());
+}
+
+/// Grants both roles and writes a kubeconfig for each of the two into the node's home.
+pub(crate) fn prepare(node: &Node) {
+    static KUBECONFIGS: OnceLock<Vec<String>> = OnceLock::new();
+    let kubeconfigs = KUBECONFIGS.get_or_init(|| As::ALL.map(|who| granted(node, who)).into());
+    for (who, kubeconfig) in As::ALL.into_iter().zip(kubeconfigs) {
+        fs::write(node.kubeconfig(who), kubeconfig).expect("write a kubeconfig");
+    }
+}
+
+fn granted(node: &Node, who: As) -> String {
+    if on_current() {
+        return node.kubectl(&["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]);
+    }
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": who.namespace() } });
+    node.apply(&format!("{namespace}\n---\n{}", who.documents(false)));
+    let token = node.kubectl(&["create", "token", "default", "-n", who.namespace(), "--duration=24h"]);
+    let kubeconfig = node.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"]);
+    let mut kubeconfig: Value = serde_json::from_str(&kubeconfig).expect("a kubeconfig");
+    kubeconfig["users"][0]["user"] = json!({ "token": token.trim() });
+    kubeconfig.to_string()
+}
