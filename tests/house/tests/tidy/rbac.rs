@@ -176,7 +176,7 @@ fn granted_all(file: &str, wanted: &[&str]) {
 }
 
 fn idle(file: &str, used: &BTreeSet<String>) -> Vec<String> {
-    let granted = granted_by(file, |role| role != "Role/kubectl-dr-download");
+    let granted = granted_by(file, |role| !role.ends_with("-download"));
     granted.difference(used).cloned().collect()
 }
 
