@@ -114,6 +114,7 @@ pub(crate) mod tests {
             method: Method::FileSystem,
             driver: None,
             reader: None,
+            opted_in: false,
             objection: objection.map(str::to_owned),
         };
         let volumes = [volume("data", None), volume("cache", Some("no running pod mounts it"))];

@@ -11,6 +11,9 @@ use crate::backup::result::Method;
 
 /// The label that tells Velero which snapshot class of a driver to use.
 const SNAPSHOT_CLASS: &str = "velero.io/csi-volumesnapshot-class";
+/// The pod's annotations that name volumes to be copied, and not to be copied, as files.
+const COPIED: &str = "backup.velero.io/backup-volumes";
+const NOT_COPIED: &str = "backup.velero.io/backup-volumes-excludes";
 
 /// What the user decided about the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub(crate) struct Volume {
     pub(crate) driver: Option<String>,
     /// The running pod that mounts it, with the engine in it.
     pub(crate) reader: Option<Reader>,
+    /// Its pod's annotation asks for a copy of its files, which Velero makes unless a policy says otherwise.
+    pub(crate) opted_in: bool,
     /// Why its data cannot be taken this way.
     pub(crate) objection: Option<String>,
 }
@@ -100,8 +105,24 @@ pub(crate) fn volumes(facts: &Facts, wish: Wish) -> Result<Vec<Volume>, Refusal>
     for claim in facts.of(Kind::PersistentVolumeClaim, &facts.namespace)? {
         volumes.push(volume(facts, wish, claim)?);
     }
+    follow_policy(&mut volumes);
     volumes.sort_by(|a, b| a.claim.cmp(&b.claim));
     Ok(volumes)
+}
+
+/// Where files are copied by default a policy names the drivers whose volumes are snapshotted, and it is stronger than a
+/// pod's annotation (`internal/volumehelper/volume_policy_helper.go:ShouldPerformFSBackup` at v1.18.3).
+fn follow_policy(volumes: &mut [Volume]) {
+    let copied_by_default = volumes.iter().any(|volume| volume.method == Method::FileSystem && !volume.opted_in);
+    if !copied_by_default {
+        return;
+    }
+    let by_snapshot = volumes.iter().filter(|volume| volume.method == Method::CsiSnapshot);
+    let drivers: Vec<Option<String>> = by_snapshot.map(|volume| volume.driver.clone()).collect();
+    for volume in volumes.iter_mut().filter(|volume| volume.driver.is_some() && drivers.contains(&volume.driver)) {
+        volume.method = Method::CsiSnapshot;
+        volume.objection = None;
+    }
 }
 
 fn volume(facts: &Facts, wish: Wish, claim: &Object) -> Result<Volume, Unread> {
@@ -115,12 +136,14 @@ fn volume(facts: &Facts, wish: Wish, claim: &Object) -> Result<Volume, Unread> {
         Some(driver) => has_class(facts, driver)?,
         None => false,
     };
+    let mounted = mounting(facts, claim.name())?;
+    let annotated = |key| mounted.as_ref().is_some_and(|(pod, volume)| names(pod, key, volume));
+    let opted_in = annotated(COPIED);
     let method = match wish {
         Wish::Csi => Method::CsiSnapshot,
-        Wish::Best if snapshots => Method::CsiSnapshot,
+        Wish::Best if snapshots && !opted_in => Method::CsiSnapshot,
         Wish::Best | Wish::FileSystem => Method::FileSystem,
     };
-    let mounted = mounting(facts, claim.name())?;
     let reader = mounted.as_ref().and_then(|(pod, volume)| {
         let found = engine::find(pod, volume)?;
         Some(Reader { pod: (*pod).clone(), found })
@@ -134,12 +157,20 @@ fn volume(facts: &Facts, wish: Wish, claim: &Object) -> Result<Volume, Unread> {
             }
             Some(_) => None,
         },
-        Method::FileSystem => match mounted {
+        Method::FileSystem => match &mounted {
             None => Some("no running pod mounts it, and node-agent copies only what is mounted".to_owned()),
+            Some((pod, _)) if !opted_in && annotated(NOT_COPIED) => {
+                Some(format!("{NOT_COPIED} of pod {} names it", pod.name()))
+            }
             Some((pod, _)) => node_agent(facts, pod)?,
         },
     };
-    Ok(Volume { claim: claim.name().to_owned(), method, driver, reader, objection })
+    Ok(Volume { claim: claim.name().to_owned(), method, driver, reader, opted_in, objection })
+}
+
+/// Whether the pod's annotation, a list with commas, names the volume.
+fn names(pod: &Object, key: &str, volume: &str) -> bool {
+    pod.annotation(key).is_some_and(|list| list.split(',').any(|name| name.trim() == volume))
 }
 
 fn has_class(facts: &Facts, driver: &str) -> Result<bool, Unread> {
@@ -193,4 +224,81 @@ pub(crate) fn objections(volumes: &[Volume]) -> Result<Vec<String>, Refusal> {
         return Err(refusal);
     }
     Ok(objecting().map(|(volume, because)| format!("claim {} stays out: {because}", volume.claim)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use dr_core::facts::Listed;
+    use serde_json::json;
+
+    use super::*;
+
+    /// One CSI volume per claim, all of one driver with a class for Velero, mounted by one running pod.
+    fn facts(claims: &[&str], annotations: &Value) -> Facts {
+        let namespaced = |name: &str| json!({ "name": name, "namespace": "shop" });
+        let claim = |name: &&str| {
+            Object(json!({ "metadata": namespaced(name), "spec": { "volumeName": format!("pv-{name}") } }))
+        };
+        let volume = |name: &&str| {
+            Object(json!({
+                "metadata": { "name": format!("pv-{name}") }, "spec": { "csi": { "driver": "csi.test" } },
+            }))
+        };
+        let mounts = claims.iter().map(|name| json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }));
+        let pod = json!({
+            "metadata": { "name": "db-0", "namespace": "shop", "annotations": annotations },
+            "spec": { "nodeName": "node1", "volumes": mounts.collect::<Vec<_>>() },
+            "status": { "phase": "Running" },
+        });
+        let agent = json!({
+            "metadata": { "name": "agent", "namespace": "velero", "labels": { "name": "node-agent" } },
+            "spec": { "nodeName": "node1" },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+        });
+        let class =
+            json!({ "metadata": { "name": "csi", "labels": { SNAPSHOT_CLASS: "true" } }, "driver": "csi.test" });
+        let objects = [
+            (Kind::Namespace, vec![Object(json!({ "metadata": { "name": "shop" } }))]),
+            (Kind::PersistentVolumeClaim, claims.iter().map(claim).collect()),
+            (Kind::PersistentVolume, claims.iter().map(volume).collect()),
+            (Kind::VolumeSnapshotClass, vec![Object(class)]),
+            (Kind::Pod, vec![Object(pod), Object(agent)]),
+        ];
+        Facts {
+            format: dr_core::facts::FORMAT,
+            taken: jiff::Timestamp::UNIX_EPOCH,
+            context: "test".into(),
+            server: "https://test".into(),
+            server_version: "v1.34.2".into(),
+            cluster_uid: "uid".into(),
+            namespace: "shop".into(),
+            velero_namespace: "velero".into(),
+            objects: objects.into_iter().map(|(kind, found)| (kind, Listed::Objects(found))).collect(),
+            documents: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn methods(facts: &Facts, wish: Wish) -> Vec<(String, Method, Option<String>)> {
+        let found = volumes(facts, wish).unwrap();
+        found.into_iter().map(|volume| (volume.claim, volume.method, volume.objection)).collect()
+    }
+
+    #[test]
+    fn a_volume_that_its_pod_asks_to_be_copied_is_told_as_a_copy() {
+        let facts = facts(&["data", "wal"], &json!({ COPIED: "data" }));
+        let told = methods(&facts, Wish::Best);
+        assert_eq!(told, [("data".into(), Method::FileSystem, None), ("wal".into(), Method::CsiSnapshot, None)]);
+        let asked_for = methods(&facts, Wish::Csi);
+        assert!(asked_for.iter().all(|(_, method, _)| *method == Method::CsiSnapshot), "{asked_for:?}");
+    }
+
+    #[test]
+    fn a_volume_that_its_pod_keeps_out_of_file_copies_is_an_objection() {
+        let facts = facts(&["data", "cache"], &json!({ NOT_COPIED: "tmp, cache" }));
+        let because = format!("{NOT_COPIED} of pod db-0 names it");
+        assert_eq!(
+            methods(&facts, Wish::FileSystem),
+            [("cache".into(), Method::FileSystem, Some(because)), ("data".into(), Method::FileSystem, None)]
+        );
+    }
 }

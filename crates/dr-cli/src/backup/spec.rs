@@ -36,7 +36,7 @@ pub(crate) fn name(namespace: &str, now: Timestamp) -> String {
 /// The Backup object.
 pub(crate) fn backup(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
     let Wanted { name, namespace, velero_namespace, location, ttl } = wanted;
-    let files = volumes.iter().any(|volume| volume.method == Method::FileSystem);
+    let files = copied_by_default(volumes);
     let snapshots = volumes.iter().any(|volume| volume.method == Method::CsiSnapshot);
     let mut spec = json!({
         "includedNamespaces": [namespace],
@@ -55,7 +55,7 @@ pub(crate) fn backup(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
         if !hooks.is_empty() {
             map.insert("hooks".to_owned(), json!({ "resources": hooks }));
         }
-        if files && snapshots {
+        if by_policy(volumes) {
             let policy = json!({ "kind": "configmap", "name": policy_name(name) });
             map.insert("resourcePolicy".to_owned(), policy);
         }
@@ -76,13 +76,24 @@ pub(crate) fn policy_name(backup: &str) -> String {
     format!("dr-policy-{backup}")
 }
 
+/// A pod that asks for it by its annotation needs no default.
+fn copied_by_default(volumes: &[Volume]) -> bool {
+    volumes.iter().any(|volume| volume.method == Method::FileSystem && !volume.opted_in)
+}
+
+/// Without a policy Velero would copy the files of what is to be snapshotted.
+fn by_policy(volumes: &[Volume]) -> bool {
+    let default = copied_by_default(volumes);
+    volumes.iter().any(|volume| volume.method == Method::CsiSnapshot && (default || volume.opted_in))
+}
+
 /// Where both ways are needed: these drivers by snapshot, everything else by copying files.
 pub(crate) fn policy(wanted: &Wanted<'_>, volumes: &[Volume]) -> Option<Value> {
-    let by = |method: Method| volumes.iter().filter(move |volume| volume.method == method);
-    if by(Method::FileSystem).count() == 0 || by(Method::CsiSnapshot).count() == 0 {
+    if !by_policy(volumes) {
         return None;
     }
-    let drivers: BTreeSet<&str> = by(Method::CsiSnapshot).filter_map(|volume| volume.driver.as_deref()).collect();
+    let by_snapshot = volumes.iter().filter(|volume| volume.method == Method::CsiSnapshot);
+    let drivers: BTreeSet<&str> = by_snapshot.filter_map(|volume| volume.driver.as_deref()).collect();
     let policies: Vec<Value> = drivers
         .into_iter()
         .map(|driver| json!({ "conditions": { "csi": { "driver": driver } }, "action": { "type": "snapshot" } }))
@@ -159,6 +170,7 @@ mod tests {
             method,
             driver: Some("csi.test".into()),
             reader: Some(Reader { pod, found }),
+            opted_in: false,
             objection: None,
         }
     }
@@ -181,6 +193,17 @@ mod tests {
             policy.pointer("/data/policies.yaml").and_then(Value::as_str).unwrap(),
             @r#"{"version":"v1","volumePolicies":[{"action":{"type":"snapshot"},"conditions":{"csi":{"driver":"csi.test"}}}]}"#
         );
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_a_copy_needs_no_default_and_one_that_is_snapshotted_all_the_same_needs_a_policy() {
+        let asked = |method| Volume { opted_in: true, ..volume("data", method) };
+        let copied = [asked(Method::FileSystem), volume("wal", Method::CsiSnapshot)];
+        let made = backup(&wanted(), &copied);
+        assert_eq!(made.pointer("/spec/defaultVolumesToFsBackup"), Some(&json!(false)));
+        assert_eq!(made.pointer("/spec/snapshotVolumes"), Some(&json!(true)));
+        assert_eq!(policy(&wanted(), &copied), None);
+        assert!(policy(&wanted(), &[asked(Method::CsiSnapshot)]).is_some());
     }
 
     #[test]

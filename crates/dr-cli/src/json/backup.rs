@@ -60,7 +60,7 @@ struct PlannedV1<'a> {
 impl<'a> BackupPlanV1<'a> {
     pub(crate) fn new(backup: &'a str, namespace: &'a str, location: &'a str, volumes: &'a [Volume]) -> Self {
         let planned = volumes.iter().map(|volume| {
-            let Volume { claim, method, driver: _, reader, objection } = volume;
+            let Volume { claim, method, driver: _, reader, opted_in: _, objection } = volume;
             PlannedV1 {
                 claim,
                 method: *method,

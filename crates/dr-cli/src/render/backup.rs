@@ -16,7 +16,7 @@ pub(crate) fn intended(backup: &str, namespace: &str, location: &str, volumes: &
         return text;
     }
     let mut lines = vec!["VOLUME\tBY\tENGINE\tREAD IN".to_owned()];
-    for Volume { claim, method, driver: _, reader, objection } in volumes {
+    for Volume { claim, method, driver: _, reader, opted_in: _, objection } in volumes {
         let way = match objection {
             None => method.name().to_owned(),
             Some(because) => format!("not taken: {because}"),
