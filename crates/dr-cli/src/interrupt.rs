@@ -9,10 +9,12 @@ use crate::out;
 /// What a shell says of a process that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// Whether somebody pressed Ctrl-C, or the time given is over.
+/// Whether somebody pressed Ctrl-C, and whether the time given is over.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt {
     pub(crate) token: CancellationToken,
+    /// Of `--timeout`: whoever has stopped an application first starts it again.
+    pub(crate) overdue: CancellationToken,
 }
 
 impl Interrupt {
@@ -30,9 +32,9 @@ impl Interrupt {
         });
     }
 
-    /// Lets go after this time.
+    /// The time given is over then.
     pub(crate) fn after(&self, time: Duration) {
-        let token = self.token.clone();
+        let token = self.overdue.clone();
         tokio::spawn(async move {
             tokio::time::sleep(time).await;
             token.cancel();

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exec::Examiner;
 use crate::journal_store::{JournalStore, Position, StoreError};
 use crate::observe::{ObserveError, observe};
-use crate::perform::{self, End, Performer};
+use crate::perform::{self, End, LetGo, Performer};
 use crate::stop::{self, Point};
 
 /// Steps of a wave at once: enough to hide latency, few enough for the API server's fair queuing.
@@ -132,6 +132,9 @@ pub struct Executor<'a, E> {
     pub clock: fn() -> Timestamp,
     /// Cancelled by Ctrl-C: requests in flight are finished, nothing new is begun.
     pub cancel: CancellationToken,
+    /// Cancelled when the time given is over. Heeded only while the run rests: a switch that has begun is brought to its
+    /// end, or taken back, by the deadlines of its own steps.
+    pub overdue: CancellationToken,
 }
 
 /// What stops the loop from inside a wave.
@@ -166,8 +169,10 @@ impl<E: Examiner> Executor<'_, E> {
     /// Carries the run on until it is finished, or cannot be carried on here.
     pub async fn execute<W: Watcher>(&self, held: &mut Held, watcher: &mut W) -> Result<Ended, ExecuteError> {
         loop {
-            if self.cancel.is_cancelled() {
-                return Ok(Ended::Detached { because: "interrupted".to_owned() });
+            if let Some(because) = self.let_go(held).now()
+                && !matches!(held.run.next(), Next::Finished(_))
+            {
+                return Ok(Ended::Detached { because: because.to_owned() });
             }
             match self.one(held, watcher).await {
                 Ok(None) => {}
@@ -176,6 +181,10 @@ impl<E: Examiner> Executor<'_, E> {
                 Err(Stopped::Error(error)) => return Err(error),
             }
         }
+    }
+
+    fn let_go(&self, held: &Held) -> LetGo<'_> {
+        LetGo { cancel: &self.cancel, overdue: Some(&self.overdue).filter(|_| held.run.resting()) }
     }
 
     /// Writes events down and folds them into the run. After an error the run is not known any more: take it again.
@@ -259,8 +268,9 @@ impl<E: Examiner> Executor<'_, E> {
         let id = held.run.plan().id.clone();
         let epoch = held.position.epoch();
         let bindings = held.run.bindings().clone();
-        let performer =
-            Performer { store: self.store, examiner: &self.examiner, id: &id, epoch, cancel: &self.cancel, notices };
+        // After the intent: the first wave of the switch is part of it.
+        let let_go = self.let_go(held);
+        let performer = Performer { store: self.store, examiner: &self.examiner, id: &id, epoch, let_go, notices };
         let performs: Vec<_> = steps
             .iter()
             .map(|step| {

@@ -50,8 +50,35 @@ pub(crate) struct Performer<'a, E> {
     pub(crate) examiner: &'a E,
     pub(crate) id: &'a str,
     pub(crate) epoch: u64,
-    pub(crate) cancel: &'a CancellationToken,
+    pub(crate) let_go: LetGo<'a>,
     pub(crate) notices: UnboundedSender<Notice>,
+}
+
+/// What may tell this process to let go of the run.
+pub(crate) struct LetGo<'a> {
+    pub(crate) cancel: &'a CancellationToken,
+    /// None while the application is stopped: then no time is up.
+    pub(crate) overdue: Option<&'a CancellationToken>,
+}
+
+impl LetGo<'_> {
+    /// Why, when it is now.
+    pub(crate) fn now(&self) -> Option<&'static str> {
+        if self.cancel.is_cancelled() {
+            return Some("interrupted");
+        }
+        self.overdue.filter(|overdue| overdue.is_cancelled()).map(|_| "the time given with --timeout is over")
+    }
+
+    async fn told(&self) {
+        match self.overdue {
+            None => self.cancel.cancelled().await,
+            Some(overdue) => tokio::select! {
+                () = self.cancel.cancelled() => {}
+                () = overdue.cancelled() => {}
+            },
+        }
+    }
 }
 
 /// Backs off while nothing changes.
@@ -81,8 +108,8 @@ impl<E: Examiner> Performer<'_, E> {
         let mut unreachable_since: Option<Instant> = None;
         let mut nudged = Instant::now();
         loop {
-            if self.cancel.is_cancelled() {
-                return End::Detached { because: "interrupted".to_owned() };
+            if let Some(because) = self.let_go.now() {
+                return End::Detached { because: because.to_owned() };
             }
             let looked = Instant::now();
             let seen = match observe(self.store.connection(), &queries, looked + Duration::from_secs(5)).await {
@@ -105,8 +132,10 @@ impl<E: Examiner> Performer<'_, E> {
                 Ok(decision) => decision,
                 Err(unjudged) => return End::Failed(unjudged.to_string()),
             };
-            if self.cancel.is_cancelled() && matches!(decision, Decision::Act(_) | Decision::Examine { .. }) {
-                return End::Detached { because: "interrupted".to_owned() };
+            if let Some(because) = self.let_go.now()
+                && matches!(decision, Decision::Act(_) | Decision::Examine { .. })
+            {
+                return End::Detached { because: because.to_owned() };
             }
             let waiting_for = match decision {
                 Decision::Done(bound) => return End::Done(bound),
@@ -194,7 +223,7 @@ impl<E: Examiner> Performer<'_, E> {
 
     async fn sleep(&self, pause: Duration) {
         tokio::select! {
-            () = self.cancel.cancelled() => {}
+            () = self.let_go.told() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

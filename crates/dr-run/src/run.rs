@@ -174,6 +174,12 @@ impl Run {
         &self.exchanges
     }
 
+    /// Nothing of the switch is half done: the application runs on what it had, or on what it gets. A process may let
+    /// go of the run here without leaving the application stopped.
+    pub fn resting(&self) -> bool {
+        !self.begun(Section::Switch) || (self.direction == Direction::Forward && self.switched())
+    }
+
     fn note_exchange(&mut self, at: Timestamp) {
         let resting = match self.direction {
             Direction::Forward => self.switched(),

@@ -82,7 +82,8 @@ async fn process(
     if held.run.switch_touched() {
         touched.store(true, Ordering::SeqCst);
     }
-    let executor = Executor { store: &store, examiner: InWorld(fake.clone()), clock, cancel: CancellationToken::new() };
+    let (cancel, overdue) = (CancellationToken::new(), CancellationToken::new());
+    let executor = Executor { store: &store, examiner: InWorld(fake.clone()), clock, cancel, overdue };
     if undo && held.run.direction() == Direction::Forward {
         let because = "asked for".to_owned();
         let event = Event::Turned { to: Direction::Back, why: Turn::UndoRequested, because };

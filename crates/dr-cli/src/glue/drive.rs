@@ -142,6 +142,7 @@ impl Session {
             examiner: InPod(self.connection.clone()),
             clock: execute::now,
             cancel: self.interrupt.token.clone(),
+            overdue: self.interrupt.overdue.clone(),
         }
     }
 

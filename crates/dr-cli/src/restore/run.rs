@@ -80,7 +80,7 @@ pub(crate) struct Going {
     /// Show what would be done and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Detach after this time; the restore can be resumed
+    /// Detach after this time, never while the application is stopped; the restore can be resumed
     #[arg(long, value_name = "DURATION", value_parser = flags::duration)]
     pub(crate) timeout: Option<Duration>,
 }

@@ -110,7 +110,13 @@ async fn begin(connection: &Connection, plan: &Plan) -> (JournalStore, Held) {
 }
 
 fn executor(store: &JournalStore) -> Executor<'_, Nobody> {
-    Executor { store, examiner: Nobody, clock: || time(2), cancel: CancellationToken::new() }
+    Executor {
+        store,
+        examiner: Nobody,
+        clock: || time(2),
+        cancel: CancellationToken::new(),
+        overdue: CancellationToken::new(),
+    }
 }
 
 async fn run(fake: &Fake, plan: &Plan, told: &mut Told) -> Ended {
@@ -201,6 +207,52 @@ async fn ctrl_c_lets_go_and_another_process_goes_on() {
     let mut again = take(&store, "r1", "colleague", time(3)).await.unwrap();
     let ended = executor(&store).execute(&mut again, &mut Told::default()).await.unwrap();
     assert_eq!(ended, Ended::Finished(Outcome::Restored));
+}
+
+fn after(seconds: u64, token: &CancellationToken) {
+    let token = token.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        token.cancel();
+    });
+}
+
+/// Waits for an object that comes after so many seconds, in a plan that has made objects and then changes a live one.
+async fn timed(section: Section, at: usize, comes_after: u64, timeout: u64) -> (Ended, Value) {
+    let fake = Fake::default();
+    live(&fake);
+    let mut plan = small();
+    let phase = if section == Section::Switch { Phase::Swap } else { Phase::Stage };
+    let waits = step("wait", phase, wait_for("late", Field::present("/data/value")), Undo::nothing("reads only"));
+    plan.waves.insert(at, wave(section, vec![waits]));
+    let (store, mut held) = begin(&fake.connection(), &plan).await;
+    let executor = executor(&store);
+    after(timeout, &executor.overdue);
+    let late = fake.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(comes_after)).await;
+        late.put(&format!("{SHOP}/late"), json!({ "metadata": { "name": "late" }, "data": { "value": "here" } }));
+    });
+    let ended = executor.execute(&mut held, &mut Told::default()).await.unwrap();
+    (ended, value(&fake))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_lets_go_before_the_switch_and_never_within_it() {
+    let because = "the time given with --timeout is over".to_owned();
+    let before = timed(Section::Prepare, 1, 20, 5).await;
+    assert_eq!(before, (Ended::Detached { because: because.clone() }, json!("old")));
+    // Half way through the switch, and at its very beginning.
+    for at in [1, 2] {
+        let within = timed(Section::Switch, at, 20, 5).await;
+        assert_eq!(within, (Ended::Finished(Outcome::Restored), json!("new")));
+    }
+    // What does not come by its own deadline of 30 s is taken back, although the time was over long before.
+    let (ended, value) = timed(Section::Switch, 2, 1000, 5).await;
+    assert!(matches!(ended, Ended::Finished(Outcome::RolledBack { why: Turn::StepFailed, .. })), "{ended:?}");
+    assert_eq!(value, json!("old"));
+    let after = timed(Section::Keep, 2, 20, 5).await;
+    assert_eq!(after, (Ended::Detached { because }, json!("new")));
 }
 
 #[tokio::test(start_paused = true)]
