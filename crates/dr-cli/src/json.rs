@@ -92,7 +92,7 @@ pub(crate) mod tests {
             volume: "pvc-old".into(),
             claim: "data".into(),
             holds: "before the restore".into(),
-            discarded: false,
+            fate: dr_run::finalize::Fate::HeldBy("shop/rescued".to_owned()),
         };
         let todo = dr_run::finalize::Closing { steps: samples::plan().steps().cloned().collect(), kept: vec![kept] };
         for left in [None, Some(&[][..]), Some(&["give back: forbidden".to_owned()][..])] {

@@ -51,6 +51,7 @@ pub(crate) fn plan() -> Plan {
             engine: "postgres".into(),
             old_volume: Some("pvc-old".into()),
             old_volume_uid: Some("v1".into()),
+            older_run: None,
             reclaim_policy: "Delete".into(),
             storage_class: "fast".into(),
             request: "1Gi".into(),

@@ -97,6 +97,10 @@ pub struct Move {
     /// Evaluated right before the request; any that does not hold refuses it, without effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Condition>,
+    /// While all of these hold the request is not sent any more: what it would bring about is somebody else's by now, or
+    /// there already in another way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overtaken: Vec<Condition>,
     /// What must be true for the step to be done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub until: Vec<Condition>,
@@ -142,6 +146,7 @@ impl Move {
             action,
             after: Vec::new(),
             expect: Vec::new(),
+            overtaken: Vec::new(),
             until: Vec::new(),
             fails: Vec::new(),
             within,
@@ -164,6 +169,11 @@ impl Move {
         self
     }
 
+    pub fn overtaken(mut self, condition: Condition) -> Self {
+        self.overtaken.push(condition);
+        self
+    }
+
     pub fn until(mut self, condition: Condition) -> Self {
         self.until.push(condition);
         self
@@ -182,7 +192,15 @@ impl Move {
     }
 
     pub fn bind(mut self, slot: impl Into<String>, object: impl Into<Spot>, pointer: &str) -> Self {
-        self.binds.push(Bind { slot: Slot::new(slot), object: object.into(), pointer: pointer.to_owned() });
+        let (slot, object, pointer) = (Slot::new(slot), object.into(), pointer.to_owned());
+        self.binds.push(Bind { slot, object, pointer, if_there: false });
+        self
+    }
+
+    /// As [`Move::bind`], but a field that is not there is not waited for: the slot keeps what it holds.
+    pub fn bind_if_there(mut self, slot: impl Into<String>, object: impl Into<Spot>, pointer: &str) -> Self {
+        let (slot, object, pointer) = (Slot::new(slot), object.into(), pointer.to_owned());
+        self.binds.push(Bind { slot, object, pointer, if_there: true });
         self
     }
 
@@ -218,7 +236,8 @@ impl Move {
     pub fn conditions(&self) -> impl Iterator<Item = &Condition> {
         let hopeless = self.fails.iter().map(|hopeless| &hopeless.when);
         let anew = self.anew.iter().map(|anew| &anew.when);
-        self.after.iter().chain(&self.expect).chain(&self.until).chain(hopeless).chain(anew)
+        let before = self.after.iter().chain(&self.expect).chain(&self.overtaken);
+        before.chain(&self.until).chain(hopeless).chain(anew)
     }
 
     /// Every slot this direction reads.
@@ -316,6 +335,9 @@ pub struct Bind {
     pub slot: Slot,
     pub object: Spot,
     pub pointer: String,
+    /// The step is done without it, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub if_there: bool,
 }
 
 /// How a step is taken back.

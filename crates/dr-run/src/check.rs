@@ -196,7 +196,10 @@ fn expects_retain(direction: &Move, retained: &BTreeSet<Spot>) -> bool {
         | Condition::Each { .. }
         | Condition::Any { .. }
         | Condition::NotAny { .. }
-        | Condition::Unused { .. } => false,
+        | Condition::Unused { .. }
+        | Condition::Only { .. }
+        | Condition::All { .. }
+        | Condition::OneOf { .. } => false,
     })
 }
 

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::action::{Move, Phase, Step, StepName, Undo};
 use crate::check;
-use crate::condition::{Condition, Field};
 use crate::plan::{self, DataPath, Expectation, LeftOut, PassedOver, Place, Plan, Section, Source, VolumePlan, Wave};
 use crate::slot::{Bindings, Slot};
 
@@ -21,6 +20,7 @@ mod carrier;
 mod claim;
 mod consumer;
 mod examiner;
+mod premises;
 mod release;
 mod rest;
 mod stage;
@@ -180,7 +180,7 @@ fn assemble(context: &Context<'_>) -> Result<Plan, Refusal> {
         warnings,
         expectation: expectation(context),
         bindings: bindings(context),
-        premises: premises(context),
+        premises: premises::all(context)?,
         waves,
     };
     let faults = check::check(&plan);
@@ -207,6 +207,7 @@ fn volume(context: &Context<'_>, claim: &ClaimFacts) -> VolumePlan {
         engine: engine.unwrap_or("generic").to_owned(),
         old_volume: claim.live.as_ref().map(|live| live.volume.name().to_owned()),
         old_volume_uid: claim.live.as_ref().and_then(|live| live.volume.uid().map(str::to_owned)),
+        older_run: claim.live.as_ref().and_then(|live| live.volume.label(plan::OPERATION)).map(str::to_owned),
         reclaim_policy: claim.reclaim_policy.clone(),
         storage_class: claim.storage_class.clone(),
         request: claim.request.clone(),
@@ -269,38 +270,6 @@ fn bindings(context: &Context<'_>) -> Bindings {
         }
     }
     bindings
-}
-
-fn premises(context: &Context<'_>) -> Vec<Condition> {
-    let Context { facts, chosen, .. } = context;
-    let backup = Key::namespaced(Kind::Backup, &facts.velero_namespace, &chosen.backup);
-    let phase = Field::one_of("/status/phase", ["Completed", "PartiallyFailed"]);
-    let mut premises = vec![Condition::is(backup, chosen.uid.as_str(), vec![phase])];
-    let namespace = Key::cluster(Kind::Namespace, &facts.namespace);
-    match context.namespace.and_then(Object::uid) {
-        Some(uid) => premises.push(Condition::is(namespace, uid, Vec::new())),
-        None => premises.push(Condition::Absent { object: namespace.into() }),
-    }
-    for claim in &context.claims {
-        let key = Key::namespaced(Kind::PersistentVolumeClaim, &facts.namespace, &claim.name);
-        match &claim.live {
-            Some(live) => {
-                let volume = live.volume.name();
-                let fields = vec![Field::equals("/spec/volumeName", volume)];
-                premises.push(Condition::is(key, live.claim.uid().unwrap_or_default(), fields));
-                let key = Key::cluster(Kind::PersistentVolume, volume);
-                let policy = live.volume.str_at("/spec/persistentVolumeReclaimPolicy").unwrap_or_default();
-                let fields = vec![Field::equals("/spec/persistentVolumeReclaimPolicy", policy)];
-                premises.push(Condition::is(key, live.volume.uid().unwrap_or_default(), fields));
-            }
-            None => premises.push(Condition::Absent { object: key.into() }),
-        }
-    }
-    // A Job may end between the plan and its use.
-    for writer in context.writers.iter().filter(|writer| writer.key.kind != Kind::Job) {
-        premises.push(Condition::is(writer.key.clone(), writer.uid.as_str(), rest::found(writer)));
-    }
-    premises
 }
 
 /// Builds the steps of a plan without repeating their frame.

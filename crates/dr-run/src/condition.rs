@@ -85,6 +85,8 @@ pub enum Test {
     Present,
     AtLeast(i64),
     AtMost(i64),
+    /// At least what another field of the same object holds.
+    AtLeastThat(String),
 }
 
 /// A field by its JSON pointer, and what it must be.
@@ -120,6 +122,10 @@ impl Field {
         Self { pointer: pointer.to_owned(), test: Test::AtLeast(value) }
     }
 
+    pub fn at_least_that(pointer: &str, other: &str) -> Self {
+        Self { pointer: pointer.to_owned(), test: Test::AtLeastThat(other.to_owned()) }
+    }
+
     pub fn at_most(pointer: &str, value: i64) -> Self {
         Self { pointer: pointer.to_owned(), test: Test::AtMost(value) }
     }
@@ -137,15 +143,23 @@ impl Field {
             Test::Present => found.is_some(),
             Test::AtLeast(least) => found.and_then(Value::as_i64).is_some_and(|value| value >= *least),
             Test::AtMost(most) => found.and_then(Value::as_i64).is_some_and(|value| value <= *most),
+            Test::AtLeastThat(other) => match (found.and_then(Value::as_i64), object.i64_at(other)) {
+                (Some(value), Some(least)) => value >= least,
+                (None, _) | (_, None) => false,
+            },
         })
     }
 
     fn reads(&self) -> Vec<Slot> {
         match &self.test {
             Test::Equals(template) => template.reads(),
-            Test::OneOf(_) | Test::Differs(_) | Test::Missing | Test::Present | Test::AtLeast(_) | Test::AtMost(_) => {
-                Vec::new()
-            }
+            Test::OneOf(_)
+            | Test::Differs(_)
+            | Test::Missing
+            | Test::Present
+            | Test::AtLeast(_)
+            | Test::AtMost(_)
+            | Test::AtLeastThat(_) => Vec::new(),
         }
     }
 }
@@ -169,6 +183,9 @@ impl fmt::Display for Field {
             Test::Present => write!(f, "{path} is set"),
             Test::AtLeast(least) => write!(f, "{path} is at least {least}"),
             Test::AtMost(most) => write!(f, "{path} is at most {most}"),
+            Test::AtLeastThat(other) => {
+                write!(f, "{path} is at least {}", other.trim_start_matches('/').replace('/', "."))
+            }
         }
     }
 }
@@ -213,6 +230,19 @@ pub enum Condition {
         namespace: String,
         claim: String,
     },
+    /// Every listed object that fits has one of these names.
+    Only {
+        of: Listing,
+        names: BTreeSet<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fields: Vec<Field>,
+    },
+    All {
+        of: Vec<Condition>,
+    },
+    OneOf {
+        of: Vec<Condition>,
+    },
 }
 
 /// Whether a condition holds; if not, what stands in its way.
@@ -233,8 +263,14 @@ impl Condition {
             Self::Absent { object } | Self::Gone { object, .. } | Self::Is { object, .. } => {
                 Query::Get(object.resolve(bindings)?)
             }
-            Self::Each { of, .. } | Self::Any { of, .. } | Self::NotAny { of, .. } => Query::List(of.clone()),
+            Self::Each { of, .. } | Self::Any { of, .. } | Self::NotAny { of, .. } | Self::Only { of, .. } => {
+                Query::List(of.clone())
+            }
             Self::Unused { namespace, .. } => Query::List(pods_of(namespace)),
+            Self::All { of } | Self::OneOf { of } => {
+                let each = of.iter().map(|condition| condition.queries(bindings));
+                return Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect());
+            }
         };
         Ok(BTreeSet::from([query]))
     }
@@ -247,10 +283,12 @@ impl Condition {
                 let texts = object.name.reads().into_iter().chain(uid.as_ref().and_then(Text::reads)).cloned();
                 texts.chain(fields.iter().flat_map(Field::reads)).collect()
             }
-            Self::Each { fields, .. } | Self::Any { fields, .. } | Self::NotAny { fields, .. } => {
-                fields.iter().flat_map(Field::reads).collect()
-            }
+            Self::Each { fields, .. }
+            | Self::Any { fields, .. }
+            | Self::NotAny { fields, .. }
+            | Self::Only { fields, .. } => fields.iter().flat_map(Field::reads).collect(),
             Self::Unused { .. } => Vec::new(),
+            Self::All { of } | Self::OneOf { of } => of.iter().flat_map(Self::reads).collect(),
         }
     }
 
@@ -333,8 +371,39 @@ impl Condition {
                     names => not(format!("claim {claim} is still mounted by {}", names.join(", "))),
                 }
             }
+            Self::Only { of, names, fields } => {
+                for object in seen.list(of)? {
+                    if !names.contains(object.name()) && misfit(object, fields, bindings)?.is_none() {
+                        return not(format!("{} {} is new", of.kind.info().plural, object.name()));
+                    }
+                }
+                Ok(Verdict::Holds)
+            }
+            Self::All { of } => all(of, seen, bindings),
+            Self::OneOf { of } => one_of(of, seen, bindings),
         }
     }
+}
+
+fn all(of: &[Condition], seen: &Observation, bindings: &Bindings) -> Result<Verdict, Unjudged> {
+    for condition in of {
+        if let found @ Verdict::Not { .. } = condition.judge(seen, bindings)? {
+            return Ok(found);
+        }
+    }
+    Ok(Verdict::Holds)
+}
+
+/// What stands in the way of the first is what is told: it is the usual case.
+fn one_of(of: &[Condition], seen: &Observation, bindings: &Bindings) -> Result<Verdict, Unjudged> {
+    let mut first = None;
+    for condition in of {
+        match condition.judge(seen, bindings)? {
+            Verdict::Holds => return Ok(Verdict::Holds),
+            Verdict::Not { because } => first = first.or(Some(because)),
+        }
+    }
+    Ok(Verdict::Not { because: first.unwrap_or_else(|| "nothing would do".to_owned()) })
 }
 
 /// All pods of a namespace.
@@ -386,6 +455,16 @@ impl fmt::Display for Condition {
             Self::Any { of, fields } => write!(f, "one of the {of} has {}", Fields(fields)),
             Self::NotAny { of, fields } => write!(f, "none of the {of} has {}", Fields(fields)),
             Self::Unused { namespace, claim } => write!(f, "no pod of {namespace} mounts {claim}"),
+            Self::Only { of, names, .. } => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                write!(f, "the {of} are no others than {}", names.join(", "))
+            }
+            Self::All { of } => joined(f, of, " and "),
+            Self::OneOf { of } => joined(f, of, " or "),
         }
     }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, of: &[Condition], by: &str) -> fmt::Result {
+    of.iter().enumerate().try_for_each(|(index, condition)| write!(f, "{}{condition}", if index > 0 { by } else { "" }))
 }

@@ -91,6 +91,9 @@ pub fn decide(direction: &Move, seen: &Observation, bindings: &Bindings) -> Resu
             return Ok(Decision::Refused { because: told(hopeless, seen, bindings)? });
         }
     }
+    if !direction.overtaken.is_empty() && first_not(&direction.overtaken, seen, bindings)?.is_none() {
+        return finish(direction, seen, bindings);
+    }
     match effect(&direction.action, seen, bindings)? {
         Effect::There => finish(direction, seen, bindings),
         Effect::Coming { because } => Ok(Decision::Wait { because }),
@@ -137,6 +140,7 @@ fn finish(direction: &Move, seen: &Observation, bindings: &Bindings) -> Result<D
         let value = seen.get(&bind.object.resolve(bindings)?)?.and_then(|object| object.str_at(&bind.pointer));
         match value {
             Some(value) => bound.insert(bind.slot.clone(), value.to_owned()),
+            None if bind.if_there => None,
             None => return Ok(Decision::Wait { because: format!("{} has no {} yet", bind.object, bind.pointer) }),
         };
     }

@@ -8,10 +8,19 @@ use crate::condition::Condition;
 use crate::slot::Bindings;
 
 /// The newest plan format written; older ones are read, newer ones refused.
-pub const FORMAT: u32 = 1;
+///
+/// 2: conditions `Only`, `All` and `OneOf`, the field test `AtLeastThat`, `overtaken` of a move, `withheld` of a plan.
+pub const FORMAT: u32 = 2;
 
 /// The label every object of a run carries, with the run's id as its value.
 pub const OPERATION: &str = "kubectl-dr/operation";
+
+/// The annotation of a volume that a run has set to Retain: the policy that `finalize` gives back. A restore on top of
+/// another finds there what the volume had before either.
+pub const RECLAIM_POLICY: &str = "kubectl-dr/reclaim-policy";
+
+/// The label that tells the pieces of a run at rest apart: `plan`, `journal`, `record`.
+pub const PART: &str = "kubectl-dr/part";
 
 /// Steps that depend on nothing within the wave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,7 +95,11 @@ pub struct VolumePlan {
     /// The live persistent volume that is kept; none when the claim is gone.
     pub old_volume: Option<String>,
     pub old_volume_uid: Option<String>,
-    /// What the claim's volume gets when the run is finalized: the live one's policy, else its storage class's.
+    /// The run that is open beneath this one and has marked the live volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_run: Option<String>,
+    /// What the claim's volume gets when the run is finalized: the live one's policy from before any run set it to
+    /// Retain, else its storage class's.
     pub reclaim_policy: String,
     pub storage_class: String,
     /// The claim's request: the larger of backup and live.

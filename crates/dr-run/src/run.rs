@@ -30,7 +30,8 @@ pub enum StepState {
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum Outcome {
     Restored,
-    /// Restored, but what was to be tidied up afterwards is still there.
+    /// Restored or taken back, but of what was to be done afterwards this failed: something is not tidied up, or objects
+    /// that were missing are not back.
     Untidy {
         step: StepName,
         because: String,
@@ -219,6 +220,7 @@ impl Run {
     }
 
     fn next_forward(&self) -> Next<'_> {
+        let mut untidy = None;
         for wave in &self.plan.waves {
             let open: Vec<&Step> =
                 wave.steps.iter().filter(|step| *self.state(&step.name) != StepState::Done).collect();
@@ -226,14 +228,14 @@ impl Run {
                 continue;
             }
             let running: Vec<&Step> = open.iter().copied().filter(|step| !self.failed(&step.name)).collect();
-            let failed = open.iter().find_map(|step| match self.state(&step.name) {
-                StepState::Failed { because, .. } => Some((*step, because.clone())),
-                StepState::Pending | StepState::Started(_) | StepState::Done => None,
-            });
-            return match (failed, wave.section) {
+            return match (self.failure(&open), wave.section) {
                 (None, _) => Next::Perform { direction: Direction::Forward, steps: running },
                 (Some((step, because)), Section::Keep) => {
-                    Next::Finished(Outcome::Untidy { step: step.name.clone(), because })
+                    untidy = untidy.or_else(|| Some(Outcome::Untidy { step: step.name.clone(), because }));
+                    if running.is_empty() {
+                        continue;
+                    }
+                    Next::Perform { direction: Direction::Forward, steps: running }
                 }
                 (Some((step, because)), Section::Prepare | Section::Switch) => {
                     let why = match step.phase {
@@ -248,7 +250,14 @@ impl Run {
                 }
             };
         }
-        Next::Finished(Outcome::Restored)
+        Next::Finished(untidy.unwrap_or(Outcome::Restored))
+    }
+
+    fn failure<'a>(&self, steps: &[&'a Step]) -> Option<(&'a Step, String)> {
+        steps.iter().find_map(|step| match self.state(&step.name) {
+            StepState::Failed { because, .. } => Some((*step, because.clone())),
+            StepState::Pending | StepState::Started(_) | StepState::Done => None,
+        })
     }
 
     fn next_back(&self) -> Next<'_> {
@@ -296,22 +305,26 @@ impl Run {
         forward_unknown && !self.settled.get(name).copied().unwrap_or(false)
     }
 
-    /// What is tidied up after the switch was taken back: the steps of `Keep`, forward.
+    /// What is tidied up after the switch was taken back: the steps of `Keep`, forward. Those that bring something that
+    /// nobody takes back are left out: whoever goes back wants nothing more of this backup.
     fn tidy(&self) -> Option<Next<'_>> {
-        let tidy_waves = self.plan.waves.iter().filter(|wave| wave.section == Section::Keep);
-        for wave in tidy_waves {
-            for step in &wave.steps {
-                if let StepState::Failed { because, .. } = self.state(&step.name) {
-                    return Some(Next::Finished(Outcome::Untidy { step: step.name.clone(), because: because.clone() }));
-                }
+        let mut untidy = None;
+        for wave in self.plan.waves.iter().filter(|wave| wave.section == Section::Keep) {
+            let open: Vec<&Step> = wave
+                .steps
+                .iter()
+                .filter(|step| !matches!(step.undo, Undo::Impossible { .. }))
+                .filter(|step| *self.state(&step.name) != StepState::Done)
+                .collect();
+            let running: Vec<&Step> = open.iter().copied().filter(|step| !self.failed(&step.name)).collect();
+            if let Some((step, because)) = self.failure(&open) {
+                untidy = untidy.or_else(|| Some(Outcome::Untidy { step: step.name.clone(), because }));
             }
-            let open: Vec<&Step> =
-                wave.steps.iter().filter(|step| *self.state(&step.name) != StepState::Done).collect();
-            if !open.is_empty() {
-                return Some(Next::Perform { direction: Direction::Forward, steps: open });
+            if !running.is_empty() {
+                return Some(Next::Perform { direction: Direction::Forward, steps: running });
             }
         }
-        None
+        untidy.map(Next::Finished)
     }
 
     fn failed(&self, name: &StepName) -> bool {

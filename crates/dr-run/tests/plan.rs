@@ -69,6 +69,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim
+    Switch: swap/data-postgres-0/unmark
     Switch: swap/data-postgres-0/held
     Switch: back/statefulset/postgres
     Switch: back/data-postgres-0/identity
@@ -107,6 +108,7 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim
+    Switch: swap/data-postgres-0/unmark
     Switch: swap/data-postgres-0/held
     Switch: back/statefulset/postgres
     Switch: back/data-postgres-0/identity
@@ -139,6 +141,7 @@ fn a_namespace_that_is_gone_gets_its_claims_before_its_workloads() {
     Switch: release/data-postgres-0/detached
     Switch: swap/namespace
     Switch: swap/data-postgres-0/create-claim
+    Switch: swap/data-postgres-0/unmark
     Switch: back/objects
     Switch: back/statefulset/postgres
     Switch: back/data-postgres-0/identity

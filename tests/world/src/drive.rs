@@ -8,6 +8,7 @@ use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_run::action::{Action, Examination, Late, Move, Reading, Step, StepName, Undo};
 use dr_run::decide::{self, Answer, Decision, Request, Said};
+use dr_run::finalize::{self, KeptVolume};
 use dr_run::journal::{Direction, Entry, Event, Turn};
 use dr_run::plan::Plan;
 use dr_run::run::{Next, Outcome, Run};
@@ -330,6 +331,45 @@ impl Driver {
         }
         world.tick();
         Err(Moved::Waited)
+    }
+}
+
+/// Closes a run as `finalize` does; what stays, or every reason why something was not done.
+pub fn close(world: &mut World, run: &Run, discard_old: bool) -> Result<Vec<KeptVolume>, Vec<String>> {
+    let seen = world.observe(&finalize::queries(run));
+    let todo = finalize::closing(run, &seen, discard_old).map_err(|not_yet| vec![not_yet.to_string()])?;
+    let mut left = Vec::new();
+    for step in &todo.steps {
+        if let Err(because) = close_step(world, &step.forward, run.bindings()) {
+            left.push(format!("{}: {because}", step.title));
+        }
+    }
+    let mut finalized = run.clone();
+    let entry = Entry { at: world.timestamp(), epoch: run.epoch(), event: Event::Finalized };
+    finalized.apply(&entry).expect("a run that has ended may be closed");
+    world.journal.push(entry);
+    if left.is_empty() { Ok(todo.kept) } else { Err(left) }
+}
+
+fn close_step(world: &mut World, forward: &Move, bindings: &Bindings) -> Result<(), String> {
+    let queries = decide::queries(forward, bindings).map_err(|unbound| unbound.to_string())?;
+    let deadline = world.now + forward.within * 1000;
+    loop {
+        let seen = world.observe(&queries);
+        let because = match decide::decide(forward, &seen, bindings).map_err(|error| error.to_string())? {
+            Decision::Done(_) => return Ok(()),
+            Decision::Refused { because } => return Err(because),
+            Decision::Act(request) | Decision::Anew { request, .. } => match send(world, &request) {
+                Ok(()) => continue,
+                Err(refusal) => refusal.to_string(),
+            },
+            Decision::Wait { because } => because,
+            Decision::Ask | Decision::Examine { .. } => return Err("nobody can be asked here".to_owned()),
+        };
+        if world.now >= deadline {
+            return Err(because);
+        }
+        world.tick();
     }
 }
 

@@ -107,9 +107,13 @@ pub fn choose(facts: &Facts) -> Result<Chosen, Refusal> {
 
 /// What the real planner plans.
 pub fn plan(app: &App) -> Result<Plan, Refusal> {
-    let facts = facts(&app.world);
+    plan_as(&app.world, ID, false)
+}
+
+/// The same under another id: a restore on top of another.
+pub fn plan_as(world: &World, id: &str, objects_missing: bool) -> Result<Plan, Refusal> {
+    let facts = facts(world);
     let chosen = choose(&facts)?;
-    let request =
-        compute::Request { id: ID.to_owned(), objects_missing: false, accept_unproven: false, stage_seconds: 3600 };
+    let request = compute::Request { id: id.to_owned(), objects_missing, accept_unproven: false, stage_seconds: 3600 };
     compute(&facts, &chosen, &request)
 }

@@ -8,6 +8,7 @@ use dr_run::plan::OPERATION;
 use serde_json::{Map, Value, json};
 
 use crate::app::ID;
+use crate::controllers::workload::autoscaled;
 use crate::volume::Origin;
 use crate::world::World;
 
@@ -57,7 +58,7 @@ pub fn restored(world: &World) -> Vec<&Arc<Object>> {
 }
 
 fn skipped(world: &World, key: &Key, object: &Object, but: But) -> bool {
-    if key.kind == Kind::Job || is_journal(key) {
+    if key.kind == Kind::Job || is_journal(key) || is_of_autoscaled(world, key, object) {
         return true;
     }
     if key.kind == Kind::Pod && object.controller().is_some_and(|by| by.kind == "Job") {
@@ -74,6 +75,22 @@ fn skipped(world: &World, key: &Key, object: &Object, but: But) -> bool {
     but != But::Nothing
         && (matches!(key.kind, Kind::Restore | Kind::PodVolumeRestore | Kind::VolumeSnapshotContent)
             || (but != But::Evidence && key.kind == Kind::PersistentVolume && !original()))
+}
+
+/// A number that an autoscaler has chosen is neither the one of before nor another.
+fn is_of_autoscaled(world: &World, key: &Key, object: &Object) -> bool {
+    let scaled = |workload: &Key| {
+        let mut scalers = world.of(Kind::HorizontalPodAutoscaler).filter_map(|(_, scaler)| autoscaled(scaler));
+        scalers.any(|target| target == *workload)
+    };
+    match object.controller() {
+        Some(by) if by.kind == "Deployment" || by.kind == "ReplicaSet" => {
+            let workload = by.name.rsplit_once('-').map_or(by.name.as_str(), |(name, _)| name);
+            let workload = if by.kind == "Deployment" { by.name.as_str() } else { workload };
+            scaled(&Key { kind: Kind::Deployment, namespace: key.namespace.clone(), name: workload.to_owned() })
+        }
+        Some(_) | None => scaled(key),
+    }
 }
 
 /// The plan, the journal and the record of a run: how it got here, not where it is.

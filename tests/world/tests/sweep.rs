@@ -1,16 +1,19 @@
 //! Whole restores of random applications, stopped at every point.
 
-#![allow(clippy::panic, reason = "a failed sweep is told whole")]
+#![allow(clippy::panic, clippy::expect_used, reason = "a failed sweep is told whole")]
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use dr_world::app::{Paths, Shape, shapes};
+use dr_core::kind::Kind;
+use dr_core::object::Key;
+use dr_world::app::{Keeps, NAMESPACE, Paths, Shape, Workload, shapes};
 use dr_world::drive::Answers;
 use dr_world::facts;
 use dr_world::sweep::Sweep;
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
+use serde_json::json;
 
 /// Sweeps random applications until so many runs are done; a failure says which application and what happened.
 fn sweep(at_least: usize, paths: &'static [Paths], answers: Answers) {
@@ -54,13 +57,11 @@ const FILES: &[Paths] = &[Paths::Files, Paths::Mixed];
 const ALL: &[Paths] = &[Paths::Files, Paths::Snapshots, Paths::Mixed];
 
 #[test]
-#[ignore = "long: open: a process that slept before a create and wakes in its successor's undo leaves that run stuck (exit 7)"]
 fn a_crash_at_any_point_of_a_restore_from_files_ends_where_the_undisturbed_run_ends() {
     sweep(5_000, FILES, Answers::default());
 }
 
 #[test]
-#[ignore = "long: open: a process that slept before a create and wakes in its successor's undo leaves that run stuck (exit 7)"]
 fn a_crash_at_any_point_of_a_restore_from_snapshots_ends_where_the_undisturbed_run_ends() {
     sweep(5_000, &[Paths::Snapshots], Answers::default());
 }
@@ -73,4 +74,87 @@ fn a_copy_that_is_not_what_the_backup_recorded_leaves_everything_as_it_was() {
 #[test]
 fn a_no_leaves_everything_as_it_was() {
     sweep(1_000, ALL, Answers { declines: true, ..Answers::default() });
+}
+
+#[test]
+fn an_autoscaler_that_wants_another_number_than_before_is_not_quarrelled_with() {
+    let shape = Shape {
+        seed: 5,
+        workloads: vec![workload(Keeps::Claim, 1), workload(Keeps::Nothing, 2)],
+        wait_for_first_consumer: false,
+        retain: false,
+        paths: Paths::Files,
+        cron: false,
+        claims_lost: false,
+    };
+    for (index, [least, most]) in [(1, [2, 3]), (1, [2, 1]), (0, [1, 2])] {
+        let mut app = shape.bring_up();
+        let name = Shape::name(index);
+        let scaler = json!({ "spec": {
+            "minReplicas": least, "maxReplicas": most,
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": name },
+        } });
+        let key = Key::namespaced(Kind::HorizontalPodAutoscaler, NAMESPACE, "scaler");
+        app.world.create(&key, &scaler).expect("a new autoscaler");
+        let plan = facts::plan(&app).expect("a plan");
+        let mut sweep = Sweep::new(&app, &plan, Answers::default());
+        let world = sweep.undisturbed().unwrap_or_else(|why| panic!("{why}"));
+        let replicas = world.find(Kind::Deployment, NAMESPACE, &name).and_then(|found| found.i64_at("/spec/replicas"));
+        assert_eq!(replicas, Some(most), "{name}");
+        sweep.run().unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+/// Whole sweeps that found something once, as applications: a seed of proptest means another one after any change of
+/// `shapes`.
+fn again(shape: &Shape) {
+    let app = shape.bring_up();
+    let plan = facts::plan(&app).expect("a plan");
+    if let Err(why) = Sweep::new(&app, &plan, Answers::default()).run() {
+        panic!("{why}");
+    }
+}
+
+fn workload(keeps: Keeps, replicas: usize) -> Workload {
+    Workload { keeps, replicas, postgres: false, when_scaled_delete: false, when_deleted_delete: false }
+}
+
+#[test]
+fn a_claim_that_a_sleeper_created_behind_an_undo_does_not_keep_the_other_claims_from_being_taken_back() {
+    again(&Shape {
+        seed: 189_104_968_283_080_374,
+        workloads: vec![
+            workload(Keeps::Templates(1), 1),
+            workload(Keeps::Templates(1), 2),
+            workload(Keeps::Nothing, 2),
+        ],
+        wait_for_first_consumer: true,
+        retain: false,
+        paths: Paths::Files,
+        cron: true,
+        claims_lost: false,
+    });
+}
+
+#[test]
+fn a_claim_that_a_sleeper_created_where_none_was_is_known_by_the_label_of_its_run() {
+    let postgres = |keeps, when_scaled_delete| Workload { postgres: true, when_scaled_delete, ..workload(keeps, 1) };
+    again(&Shape {
+        seed: 3_171_723_634_004_659_479,
+        workloads: vec![postgres(Keeps::Templates(2), true)],
+        wait_for_first_consumer: false,
+        retain: false,
+        paths: Paths::Snapshots,
+        cron: true,
+        claims_lost: true,
+    });
+    again(&Shape {
+        seed: 8_102_882_671_143_296_712,
+        workloads: vec![workload(Keeps::Claim, 1), postgres(Keeps::Templates(1), false), workload(Keeps::Nothing, 2)],
+        wait_for_first_consumer: true,
+        retain: false,
+        paths: Paths::Files,
+        cron: true,
+        claims_lost: true,
+    });
 }

@@ -18,8 +18,9 @@ use crate::story::Story;
 
 impl Session {
     /// What closing would do and leave; nothing is changed.
-    pub(crate) fn closing(story: &Story, discard_old: bool) -> Result<finalize::Closing, Failure> {
-        finalize::closing(&story.run, discard_old).map_err(|not_yet| {
+    pub(crate) async fn closing(&self, story: &Story, discard_old: bool) -> Result<finalize::Closing, Failure> {
+        let seen = self.read(&finalize::queries(&story.run)).await?;
+        finalize::closing(&story.run, &seen, discard_old).map_err(|not_yet| {
             Failure::refused(format!("restore {} cannot be closed: {not_yet}", story.run.plan().id))
                 .hint(format!("kubectl dr restore status {}", story.run.plan().id))
         })

@@ -1,6 +1,6 @@
 //! `kind: Closing`: what `finalize` did, or with `--dry-run` would do.
 
-use dr_run::finalize::{Closing, KeptVolume};
+use dr_run::finalize::{Closing, Fate, KeptVolume};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -23,13 +23,17 @@ pub(crate) struct ClosingV1<'a> {
     left: &'a [String],
 }
 
-/// A volume that no claim uses any more.
+/// A volume that the run leaves behind.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct VolumeV1<'a> {
     volume: &'a str,
     claim: &'a str,
     holds: &'a str,
     discarded: bool,
+    /// `namespace/name` of a claim that somebody has bound to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_by: Option<&'a str>,
 }
 
 impl<'a> ClosingV1<'a> {
@@ -54,7 +58,12 @@ impl<'a> ClosingV1<'a> {
 
 impl<'a> From<&'a KeptVolume> for VolumeV1<'a> {
     fn from(kept: &'a KeptVolume) -> Self {
-        let KeptVolume { volume, claim, holds, discarded } = kept;
-        Self { volume, claim, holds, discarded: *discarded }
+        let KeptVolume { volume, claim, holds, fate } = kept;
+        let (discarded, held_by) = match fate {
+            Fate::Stays => (false, None),
+            Fate::Discarded => (true, None),
+            Fate::HeldBy(claim) => (false, Some(claim.as_str())),
+        };
+        Self { volume, claim, holds, discarded, held_by }
     }
 }

@@ -73,8 +73,8 @@ mod tests {
         2: plan.json: at /kind: this is of kind RunStatus, not Plan
         3: plan.json: at /apiVersion: dr/v2 is not dr/v1, which this version reads
         2: plan.json: at /plan/format: missing, so this is no plan
-        3: plan.json: at /plan/format: 99 is newer than 1, which this version reads
-        2: plan.json: at /plan: this is not as format 1 of Plan has it / missing field `id`
+        3: plan.json: at /plan/format: 99 is newer than 2, which this version reads
+        2: plan.json: at /plan: this is not as format 2 of Plan has it / missing field `id`
         2: plan.json: at /kind: missing, so this is no plan
         ");
     }

@@ -158,7 +158,7 @@ pub(crate) fn told(outcome: &Outcome) -> String {
         Outcome::Restored => "restored".green().to_string(),
         Outcome::Undone => "undone: the application has its former volumes".to_owned(),
         Outcome::Untidy { step, because } => {
-            format!("{}: {step}: {because}", "restored, but something was left behind".yellow())
+            format!("{}: {step}: {because}", "done, but not what was to follow".yellow())
         }
         Outcome::RolledBack { because, .. } => format!("{}: {because}", "taken back".red()),
         Outcome::Stuck { step, because } => {
@@ -182,7 +182,7 @@ pub(crate) fn way_on(story: &Story, outcome: Option<&Outcome>) -> String {
     let lines: &[(&str, &str)] = match outcome {
         None => &[("resume", "goes on"), ("undo", "takes it back")],
         Some(Outcome::Restored) => &[("undo", "takes it back"), ("finalize", "closes it")],
-        Some(Outcome::Untidy { .. }) => &[("resume", "tries to tidy up again"), ("undo", "takes it back")],
+        Some(Outcome::Untidy { .. }) => &[("resume", "tries that again"), ("undo", "takes it back")],
         Some(Outcome::Undone) if redoable(story) => &[("redo", "does it again"), ("finalize", "closes it")],
         Some(Outcome::Undone | Outcome::RolledBack { .. }) => &[("finalize", "closes it")],
         Some(Outcome::Stuck { .. }) => &[("status -o wide", "shows every step"), ("resume", "tries again")],

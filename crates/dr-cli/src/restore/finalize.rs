@@ -6,7 +6,7 @@ use dr_run::plan::Plan;
 
 use crate::exit::Exit;
 use crate::flags::{Flags, Output};
-use crate::glue::{self, Session};
+use crate::glue;
 use crate::json::closing::ClosingV1;
 use crate::report::Failure;
 use crate::restore::run::Going;
@@ -31,7 +31,7 @@ pub(crate) fn main(flags: &Flags, args: &FinalizeArgs) -> Result<Exit, Failure> 
         let session = glue::connect(flags).await?;
         let story = session.story(which.id.as_deref(), flags.namespace.as_deref()).await?;
         follow::may_finalize(&session, &story).await?;
-        let todo = Session::closing(&story, *discard_old)?;
+        let todo = session.closing(&story, *discard_old).await?;
         let plan = story.run.plan();
         let intended = render::closing::intended(plan, &todo);
         let Some(asker) = asker else {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Position, Segment, StoreError, damaged};
 
-/// The label that tells a run's ConfigMaps apart: `plan`, `journal`, `record`.
-pub(super) const PART: &str = "kubectl-dr/part";
+pub(super) use dr_run::plan::PART;
+
 pub(super) const ENTRIES: &str = "entries";
 /// Set when the segment is sealed: the number of the one that follows.
 pub(super) const NEXT: &str = "next";

@@ -9,6 +9,8 @@ use dr_core::refusal::Refusal;
 use dr_core::{quantity, room};
 use serde_json::{Map, Value, json};
 
+use crate::plan::{OPERATION, RECLAIM_POLICY};
+
 /// What the binder writes when it has bound; a claim that is made anew gets its own.
 const BOUND: &str = "pv.kubernetes.io/bind-completed";
 
@@ -27,7 +29,7 @@ pub(super) struct ClaimFacts {
     pub archived: Object,
     pub live: Option<Live>,
     pub storage_class: String,
-    /// The live volume's, else the storage class's.
+    /// The live volume's from before any run, else the storage class's.
     pub reclaim_policy: String,
     /// The larger of backup and live.
     pub request: String,
@@ -196,7 +198,7 @@ fn one(
         );
         return Ok(None);
     };
-    let of_volume = live.as_ref().and_then(|live| live.volume.str_at("/spec/persistentVolumeReclaimPolicy"));
+    let of_volume = live.as_ref().and_then(|live| own_policy(&live.volume));
     // The API's own default for a class that names none.
     let reclaim_policy = of_volume.or_else(|| class.str_at("/reclaimPolicy")).unwrap_or("Delete").to_owned();
     let request = larger(archived, live.as_ref().map(|live| &live.claim));
@@ -210,6 +212,12 @@ fn one(
         reclaim_policy,
         request,
     }))
+}
+
+/// What the volume had before a run that is still open set it to Retain.
+fn own_policy(volume: &Object) -> Option<&str> {
+    let noted = volume.annotation(RECLAIM_POLICY).filter(|_| volume.label(OPERATION).is_some());
+    noted.or_else(|| volume.str_at("/spec/persistentVolumeReclaimPolicy"))
 }
 
 /// How a claim stands in the cluster.

@@ -5,7 +5,7 @@ use dr_core::kind::Kind;
 
 use super::claim::ClaimFacts;
 use super::stage::{MODIFIER_UID, STAGING_UID, remove, reserve};
-use super::{Context, examiner, step, wave};
+use super::{Context, examiner, step, wave, whole};
 use crate::action::{Action, Move, Phase, Step, Target, Undo};
 use crate::condition::{Condition, Field, Listing};
 use crate::plan::{Section, Wave};
@@ -90,6 +90,9 @@ fn detached(claim: &ClaimFacts) -> Step {
 /// Removes what staging leaves behind.
 pub(super) fn keep(context: &Context<'_>, waves: &mut Vec<Wave>) {
     let scratch = || Undo::nothing("scratch objects of this run");
+    if context.request.objects_missing && !context.gone() {
+        waves.push(wave(Section::Keep, vec![whole::missing_objects(context)]));
+    }
     let namespace = Spot::cluster(Kind::Namespace, context.staging());
     let title = format!("remove the staging namespace {}", context.staging());
     let modifier = Spot::namespaced(

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::{Context, step, wave};
 use crate::action::{Action, Examination, Move, Phase, Reading, Step, Target, Undo};
 use crate::condition::{Condition, Field, Listing};
-use crate::plan::{OPERATION, Section, Wave};
+use crate::plan::{OPERATION, RECLAIM_POLICY, Section, Wave};
 use crate::slot::{Slot, Spot, Text, slot};
 
 /// The field by which a workload is stopped, as it was found.
-pub(super) fn found(writer: &Writer) -> Vec<Field> {
+fn found(writer: &Writer) -> Vec<Field> {
     match &writer.stop {
         Stop::Scale { replicas } => vec![Field::equals("/spec/replicas", *replicas)],
         Stop::Suspend { suspended } => vec![Field::equals("/spec/suspend", suspended.clone())],
@@ -62,18 +62,19 @@ pub(super) fn protect(context: &Context<'_>, waves: &mut Vec<Wave>) {
                 Field::equals("/spec/claimRef/uid", slot(claim.live_uid())),
             ],
         };
-        let set = |policy: &str, label: Value| {
+        let set = |policy: &str, label: Value, noted: Value| {
             let patch = json!({
-                "metadata": { "labels": { OPERATION: label } },
+                "metadata": { "labels": { OPERATION: label }, "annotations": { RECLAIM_POLICY: noted } },
                 "spec": { "persistentVolumeReclaimPolicy": policy },
             });
             let target = Target { object: object.clone(), uid: uid.clone() };
             Move::new(Action::Patch { target, patch: patch.into() }, 60).expect(bound())
         };
-        // A label of an older run that is not finalized is put back by undo, never dropped.
+        // What an older run that is not finalized has written there is put back by undo, never dropped.
         let label = live.volume.label(OPERATION).map_or(Value::Null, Value::from);
-        let undo = Undo::by(set(before, label));
-        let forward = set("Retain", context.request.id.as_str().into());
+        let noted = live.volume.annotation(RECLAIM_POLICY).map_or(Value::Null, Value::from);
+        let undo = Undo::by(set(before, label, noted));
+        let forward = set("Retain", context.request.id.as_str().into(), claim.reclaim_policy.as_str().into());
         let title = format!("set the live volume of {} to Retain (it is {before})", claim.name);
         Some(step(format!("protect/{}/retain", claim.name), Phase::Protect, title, forward, undo))
     });
@@ -200,19 +201,72 @@ fn gone_is_as_good(one_way: Move, writer: &Writer) -> Move {
 }
 
 fn start(context: &Context<'_>, writer: &Writer) -> Move {
-    let target = Target { object: writer.key.clone().into(), uid: writer.uid.as_str().into() };
-    let mut started = Move::new(Action::Patch { target, patch: writers::starting(writer).into() }, 900);
+    let mut started = Move::new(starting(writer), 900);
     if let Stop::Scale { replicas } = writer.stop
         && replicas > 0
-        && was_ready(context, writer, replicas)
     {
-        started = started.until(Condition::is(
-            writer.key.clone(),
-            writer.uid.as_str(),
-            vec![Field::at_least("/status/readyReplicas", replicas), Field::equals("/status/replicas", replicas)],
-        ));
+        started = started.overtaken(scaled_by_others(context, writer));
+        if was_ready(context, writer, replicas) {
+            let exactly =
+                vec![Field::at_least("/status/readyReplicas", replicas), Field::equals("/status/replicas", replicas)];
+            started = started.until(up(context, writer, exactly, replicas));
+        }
     }
     gone_is_as_good(started, writer)
+}
+
+fn starting(writer: &Writer) -> Action {
+    let target = Target { object: writer.key.clone().into(), uid: writer.uid.as_str().into() };
+    Action::Patch { target, patch: writers::starting(writer).into() }
+}
+
+fn of_writer(writer: &Writer, fields: Vec<Field>) -> Condition {
+    Condition::is(writer.key.clone(), writer.uid.as_str(), fields)
+}
+
+/// A `HorizontalPodAutoscaler` sleeps while its workload is at 0, and decides on every other number.
+///
+/// It is looked for when it matters, not when the plan is made: it may have come since.
+fn autoscaled(context: &Context<'_>, writer: &Writer) -> Condition {
+    let of = Listing {
+        kind: Kind::HorizontalPodAutoscaler,
+        namespace: Some(context.place.namespace.clone()),
+        labels: [].into(),
+    };
+    let fields = vec![
+        Field::equals("/spec/scaleTargetRef/kind", writer.key.kind.info().kind),
+        Field::equals("/spec/scaleTargetRef/name", writer.key.name.as_str()),
+    ];
+    Condition::Any { of, fields }
+}
+
+/// The workload is started, and an autoscaler has chosen its number: setting ours would start a quarrel without end.
+fn scaled_by_others(context: &Context<'_>, writer: &Writer) -> Condition {
+    let started = of_writer(writer, vec![Field::at_least("/spec/replicas", 1)]);
+    Condition::All { of: vec![autoscaled(context, writer), started] }
+}
+
+/// As found; or under an autoscaler, as many ready as there were, or as many as it wants when it wants fewer.
+fn up(context: &Context<'_>, writer: &Writer, as_found: Vec<Field>, replicas: i64) -> Condition {
+    let under_autoscaler = |ready: Field| Condition::All {
+        of: vec![of_writer(writer, vec![Field::at_least("/spec/replicas", 1), ready]), autoscaled(context, writer)],
+    };
+    Condition::OneOf {
+        of: vec![
+            of_writer(writer, as_found),
+            under_autoscaler(Field::at_least("/status/readyReplicas", replicas)),
+            under_autoscaler(Field::at_least_that("/status/readyReplicas", "/spec/replicas")),
+        ],
+    }
+}
+
+/// The writer as the plan found it, whatever number its autoscaler has chosen since.
+pub(super) fn unchanged(context: &Context<'_>, writer: &Writer) -> Condition {
+    let as_found = of_writer(writer, found(writer));
+    match writer.stop {
+        Stop::Scale { replicas: 1.. } => Condition::OneOf { of: vec![as_found, scaled_by_others(context, writer)] },
+        Stop::Scale { .. } | Stop::Suspend { .. } | Stop::Nowhere { .. } => as_found,
+    }
 }
 
 /// What was not ready when the plan was made is not waited for: it may be broken for reasons of its own.
@@ -233,9 +287,6 @@ pub(super) fn back(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut 
     let clients = context.writers.iter().filter(|writer| writer.tier == Tier::Client);
     waves.push(wave(Section::Switch, clients.map(|writer| started(context, writer)).collect()));
     waves.push(wave(Section::Switch, retention(context, Direction::GiveBack)));
-    if context.request.objects_missing {
-        waves.push(wave(Section::Switch, vec![super::whole::missing_objects(context)]));
-    }
 }
 
 fn started(context: &Context<'_>, writer: &Writer) -> Step {
@@ -246,11 +297,8 @@ fn started(context: &Context<'_>, writer: &Writer) -> Step {
         && forward.until.is_empty()
     {
         // It may have been down because its data was lost; on the restored volume it must come up.
-        forward = forward.until(Condition::is(
-            writer.key.clone(),
-            writer.uid.as_str(),
-            vec![Field::at_least("/status/readyReplicas", *replicas)],
-        ));
+        let ready = vec![Field::at_least("/status/readyReplicas", *replicas)];
+        forward = forward.until(up(context, writer, ready, *replicas));
     }
     let undo = Undo::by(stop(context, writer));
     let title = match &writer.stop {

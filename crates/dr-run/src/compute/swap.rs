@@ -3,12 +3,13 @@
 use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_core::writers::Stop;
+use serde_json::{Value, json};
 
 use super::claim::ClaimFacts;
 use super::{Context, stage, step, wave};
 use crate::action::{Action, Move, Phase, Step, Target, Undo};
 use crate::condition::{Condition, Field};
-use crate::plan::{Section, Wave};
+use crate::plan::{OPERATION, Section, Wave};
 use crate::slot::{Spot, Text, slot};
 
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
@@ -16,7 +17,8 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
     let live = || context.claims.iter().filter_map(|claim| claim.live.as_ref().map(|live| (claim, live)));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| note(claim, live)).collect()));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| delete_claim(claim, live)).collect()));
-    waves.push(wave(Section::Switch, context.claims.iter().map(create_claim).collect()));
+    waves.push(wave(Section::Switch, context.claims.iter().map(|claim| create_claim(context, claim)).collect()));
+    waves.push(wave(Section::Switch, context.claims.iter().map(|claim| unmarked(context, claim)).collect()));
     waves.push(wave(Section::Switch, context.claims.iter().map(held).collect()));
 }
 
@@ -96,11 +98,15 @@ fn delete_claim(claim: &ClaimFacts, live: &super::claim::Live) -> Step {
 }
 
 /// The claim comes only once its volume is Available: created earlier it would wait for the binder's next resync.
-pub(super) fn create_claim(claim: &ClaimFacts) -> Step {
+///
+/// It carries the run's label until it is bound. No precondition guards the creation of what does not exist: a process
+/// that slept before it may create the claim after its run was taken back, and by the label `finalize` finds it.
+pub(super) fn create_claim(context: &Context<'_>, claim: &ClaimFacts) -> Step {
     let object: Spot = claim.key().into();
     let volume = Spot::cluster(Kind::PersistentVolume, Text::slot(claim.staged_volume()));
     let uid = || Some(Text::slot(claim.staged_volume_uid()));
-    let template = claim.restored(stage::slot_value(claim.staged_volume()));
+    let mut template = claim.restored(stage::slot_value(claim.staged_volume()));
+    json_patch::merge(&mut template, &marked(&context.label()));
     let forward = Move::new(Action::Create { object: object.clone(), template: template.into() }, 120)
         .expect(Condition::Is {
             object: volume.clone(),
@@ -126,21 +132,36 @@ pub(super) fn create_claim(claim: &ClaimFacts) -> Step {
     step(format!("swap/{}/create-claim", claim.name), Phase::Swap, title, forward, Undo::by(undo))
 }
 
+fn marked(labels: &Value) -> Value {
+    json!({ "metadata": { "labels": labels } })
+}
+
+/// The claim is the application's from here on, and looks as it did.
+pub(super) fn unmarked(context: &Context<'_>, claim: &ClaimFacts) -> Step {
+    let one_way = |labels: &Value| {
+        let target = Target { object: claim.key().into(), uid: Text::slot(claim.new_uid()) };
+        Move::new(Action::Patch { target, patch: marked(labels).into() }, 60)
+    };
+    let undo = Undo::by(one_way(&context.label()).or_gone());
+    let title = format!("take the run's label off claim {}", claim.name);
+    let name = format!("swap/{}/unmark", claim.name);
+    step(name, Phase::Swap, title, one_way(&json!({ OPERATION: Value::Null })), undo)
+}
+
 /// A later restore that was undone has made the claim anew: the volume tells which claim holds it when this one is
-/// undone, so that no uid of before is waited for.
+/// undone, so that no uid of before is waited for. A volume that no claim holds tells nothing, and is not waited for
+/// either: the steps behind a stuck undo are looked at once more, when the volumes are free already.
 fn held(claim: &ClaimFacts) -> Step {
     let object = Spot::cluster(Kind::PersistentVolume, Text::slot(claim.staged_volume()));
-    let holds = || Condition::Is {
+    let forward = Move::new(Action::Observe, 60).until(Condition::Is {
         object: object.clone(),
         uid: Some(Text::slot(claim.staged_volume_uid())),
         fields: vec![
             Field::equals("/spec/claimRef/namespace", claim.namespace.as_str()),
             Field::equals("/spec/claimRef/name", claim.name.as_str()),
         ],
-    };
-    let forward = Move::new(Action::Observe, 60).until(holds());
-    let undo =
-        Move::new(Action::Observe, 60).until(holds()).bind(claim.new_uid(), object.clone(), "/spec/claimRef/uid");
+    });
+    let undo = Move::new(Action::Observe, 60).bind_if_there(claim.new_uid(), object, "/spec/claimRef/uid");
     let title = format!("see which claim holds the restored volume of {}", claim.name);
     step(format!("swap/{}/held", claim.name), Phase::Swap, title, forward, Undo::by(undo))
 }

@@ -5,14 +5,14 @@ use dr_core::engine;
 use dr_core::facts::Document;
 use dr_core::fingerprint::{Expected, Fingerprint, Taken};
 use dr_core::kind::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::claim::ClaimFacts;
 use super::consumer::Consumer;
 use super::{Context, examiner, stage, step, wave};
 use crate::action::{Action, Examination, Move, Phase, Reading, Step, Target, Undo};
 use crate::condition::{Condition, Field};
-use crate::plan::{Section, Wave};
+use crate::plan::{OPERATION, RECLAIM_POLICY, Section, Wave};
 use crate::slot::{Slot, Spot, Text};
 
 /// Reading a table or a file through is slower than copying it; this much per second is little on any disk.
@@ -164,15 +164,15 @@ fn retain(context: &Context<'_>, claim: &ClaimFacts) -> Step {
         uid: Some(uid.clone()),
         fields: vec![Field::equals("/spec/claimRef/uid", crate::slot::slot(claim.staged_uid()))],
     };
-    let policy = |policy: &str, label: serde_json::Value| {
+    let policy = |policy: &str, label: Value, noted: Value| {
         json!({
-            "metadata": { "labels": { crate::plan::OPERATION: label } },
+            "metadata": { "labels": { OPERATION: label }, "annotations": { RECLAIM_POLICY: noted } },
             "spec": { "persistentVolumeReclaimPolicy": policy },
         })
     };
-    let keep = policy("Retain", context.request.id.as_str().into());
+    let keep = policy("Retain", context.request.id.as_str().into(), claim.reclaim_policy.as_str().into());
     // The run's own copy goes with its claim; the condition makes sure that it is the copy.
-    let scratch = policy("Delete", serde_json::Value::Null);
+    let scratch = policy("Delete", Value::Null, Value::Null);
     let forward = Move::new(Action::Patch { target: target(), patch: keep.into() }, 60).expect(staged());
     let undo = Move::new(Action::Patch { target: target(), patch: scratch.into() }, 60).expect(staged());
     let title = format!("set the restored volume of {} to Retain", claim.name);

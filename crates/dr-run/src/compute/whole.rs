@@ -30,12 +30,18 @@ const STAYS: &str = "the namespace, its objects and its volumes stay; undo stops
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
     waves.push(wave(Section::Switch, vec![namespace(context)]));
     let claims = context.claims.iter().map(|claim| {
-        let mut created = swap::create_claim(claim);
+        let mut created = swap::create_claim(context, claim);
         created.undo = Undo::nothing(STAYS);
         created
     });
     waves.push(wave(Section::Switch, claims.collect()));
-    let mut objects = restored(context, "objects", "restore the namespace's objects");
+    let unmarked = context.claims.iter().map(|claim| {
+        let mut unmarked = swap::unmarked(context, claim);
+        unmarked.undo = Undo::nothing(STAYS);
+        unmarked
+    });
+    waves.push(wave(Section::Switch, unmarked.collect()));
+    let mut objects = restored(context, Phase::Back, "objects", "restore the namespace's objects");
     objects.undo = Undo::nothing(STAYS);
     waves.push(wave(Section::Switch, vec![objects]));
     waves.push(wave(Section::Switch, workloads(context)));
@@ -59,7 +65,7 @@ fn namespace(context: &Context<'_>) -> Step {
     step("swap/namespace", Phase::Swap, format!("create namespace {name}"), forward, Undo::nothing(STAYS))
 }
 
-fn restored(context: &Context<'_>, suffix: &str, title: &str) -> Step {
+fn restored(context: &Context<'_>, phase: Phase, suffix: &str, title: &str) -> Step {
     let name = format!("dr-{}-{suffix}", context.request.id);
     let object = Spot::namespaced(Kind::Restore, &context.place.velero_namespace, name.as_str());
     let spec = json!({
@@ -70,12 +76,15 @@ fn restored(context: &Context<'_>, suffix: &str, title: &str) -> Step {
     });
     let forward = stage::restoring(&object, stage::restore_object(context, &name, &spec), 1800);
     let undo = Undo::Impossible { because: "objects that came back stay; delete the ones you do not want".to_owned() };
-    step(format!("back/{suffix}"), Phase::Back, title, forward, undo)
+    step(format!("{phase}/{suffix}"), phase, title, forward, undo)
 }
 
 /// `--objects missing`: what the backup holds and the cluster lacks, without touching what is there.
+///
+/// The application runs on its proven data by then. That some object could not be had is said (exit 6); it is no reason
+/// to take the data back.
 pub(super) fn missing_objects(context: &Context<'_>) -> Step {
-    restored(context, "missing", "restore the objects that are missing")
+    restored(context, Phase::Keep, "missing", "restore the objects that are missing")
 }
 
 /// Waits for each workload, the ones on a restored claim until they are ready; undo scales them to 0.

@@ -21,13 +21,14 @@ pub enum Controller {
     Deployments,
     CronJobs,
     Jobs,
+    Autoscalers,
     Kubelet,
     Velero,
     NodeAgent,
 }
 
 impl Controller {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Claims,
         Self::Volumes,
         Self::Provisioner,
@@ -39,6 +40,7 @@ impl Controller {
         Self::Deployments,
         Self::CronJobs,
         Self::Jobs,
+        Self::Autoscalers,
         Self::Kubelet,
         Self::Velero,
         Self::NodeAgent,
@@ -62,6 +64,7 @@ impl Controller {
             Self::Deployments => workload::deployments(world),
             Self::CronJobs => workload::cron_jobs(world),
             Self::Jobs => workload::jobs(world),
+            Self::Autoscalers => workload::autoscalers(world),
             Self::Kubelet => kubelet::step(world),
             Self::Velero => velero::restores(world),
             Self::NodeAgent => velero::node_agent(world),

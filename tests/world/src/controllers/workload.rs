@@ -229,6 +229,29 @@ fn replicate(
     }
 }
 
+/// The workload that a `HorizontalPodAutoscaler` scales.
+pub fn autoscaled(scaler: &Object) -> Option<Key> {
+    let kind =
+        Kind::of(scaler.str_at("/spec/scaleTargetRef/apiVersion")?, scaler.str_at("/spec/scaleTargetRef/kind")?)?;
+    Some(Key::namespaced(kind, scaler.namespace()?, scaler.str_at("/spec/scaleTargetRef/name")?))
+}
+
+/// It sleeps while its workload is at 0. Afterwards everybody who had to wait comes at once, and it wants all it may.
+pub(super) fn autoscalers(world: &mut World) {
+    for key in world.keys_of(Kind::HorizontalPodAutoscaler) {
+        let Some(scaler) = world.get(&key).cloned() else { continue };
+        let Some(target) = autoscaled(&scaler) else { continue };
+        let Some(replicas) = world.get(&target).map(|target| wanted(target)) else { continue };
+        if replicas == 0 {
+            world.edit(&key, |object| object["status"] = json!({ "slept": true }));
+            continue;
+        }
+        let bound = if scaler.bool_at("/status/slept") == Some(true) { "maxReplicas" } else { "minReplicas" };
+        let wants = scaler.at("/spec").and_then(|spec| spec.get(bound)).cloned();
+        world.edit(&target, |object| object["spec"]["replicas"] = json!(wants));
+    }
+}
+
 /// How often every CronJob fires, whatever its schedule says.
 const EVERY: u64 = 20_000;
 
