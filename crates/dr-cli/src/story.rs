@@ -163,7 +163,8 @@ pub(crate) fn proofs(run: &Run) -> Vec<Proof> {
             | Action::Copy { .. }
             | Action::Patch { .. }
             | Action::Delete { .. }
-            | Action::Clear { .. } => None,
+            | Action::Clear { .. }
+            | Action::PatchEach { .. } => None,
         })
         .collect();
     let live = |claim: &str| {

@@ -51,6 +51,7 @@ fn target(run: &Run, step: &Step, direction: Direction) -> Option<Key> {
         | Action::Create { .. }
         | Action::Copy { .. }
         | Action::Clear { .. }
+        | Action::PatchEach { .. }
         | Action::Examine(_) => None,
     }
 }

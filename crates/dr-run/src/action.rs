@@ -57,6 +57,12 @@ pub enum Action {
     Clear {
         of: Listing,
     },
+    /// A JSON merge patch of what is listed and fits, one object after the other.
+    PatchEach {
+        of: Listing,
+        fields: Vec<Field>,
+        patch: Template,
+    },
     /// Runs a command in a pod that only reads, and has its answer judged.
     Examine(Examination),
 }
@@ -246,6 +252,9 @@ impl Move {
         slots.extend(self.binds.iter().filter_map(|bind| bind.object.name.reads().cloned()));
         match &self.action {
             Action::Observe | Action::Confirm | Action::Clear { .. } => {}
+            Action::PatchEach { fields, patch, .. } => {
+                slots.extend(fields.iter().flat_map(Field::reads).chain(patch.reads()));
+            }
             Action::Copy { labels, .. } => slots.extend(labels.reads()),
             Action::Create { object, template } => {
                 slots.extend(object.name.reads().cloned());
@@ -278,7 +287,8 @@ impl Move {
             | Action::Copy { .. }
             | Action::Patch { .. }
             | Action::Delete { .. }
-            | Action::Clear { .. } => None,
+            | Action::Clear { .. }
+            | Action::PatchEach { .. } => None,
         };
         self.binds.iter().map(|bind| bind.slot.clone()).chain(examined).collect()
     }
@@ -286,7 +296,11 @@ impl Move {
     /// The object the request changes, if it changes one.
     pub fn changes(&self) -> Option<Spot> {
         match &self.action {
-            Action::Observe | Action::Confirm | Action::Clear { .. } | Action::Examine(_) => None,
+            Action::Observe
+            | Action::Confirm
+            | Action::Clear { .. }
+            | Action::PatchEach { .. }
+            | Action::Examine(_) => None,
             Action::Create { object, .. } => Some(object.clone()),
             Action::Copy { to, .. } => Some(to.clone().into()),
             Action::Patch { target, .. } | Action::Delete { target, .. } => Some(target.object.clone()),

@@ -156,7 +156,8 @@ fn deletes(direction: &Move, kind: Kind) -> bool {
     match &direction.action {
         Action::Delete { target, .. } => target.object.kind == kind,
         Action::Clear { of } => of.kind == kind,
-        Action::Observe
+        Action::PatchEach { .. }
+        | Action::Observe
         | Action::Confirm
         | Action::Create { .. }
         | Action::Copy { .. }
@@ -177,6 +178,7 @@ fn sets_retain(direction: &Move) -> Option<Spot> {
         | Action::Copy { .. }
         | Action::Delete { .. }
         | Action::Clear { .. }
+        | Action::PatchEach { .. }
         | Action::Examine(_) => None,
     }
 }

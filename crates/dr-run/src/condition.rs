@@ -150,7 +150,7 @@ impl Field {
         })
     }
 
-    fn reads(&self) -> Vec<Slot> {
+    pub(crate) fn reads(&self) -> Vec<Slot> {
         match &self.test {
             Test::Equals(template) => template.reads(),
             Test::OneOf(_)
@@ -418,7 +418,11 @@ pub fn mounts(pod: &Object, claim: &str) -> bool {
         .any(|volume| volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) == Some(claim))
 }
 
-fn misfit<'a>(object: &Object, fields: &'a [Field], bindings: &Bindings) -> Result<Option<&'a Field>, Unbound> {
+pub(crate) fn misfit<'a>(
+    object: &Object,
+    fields: &'a [Field],
+    bindings: &Bindings,
+) -> Result<Option<&'a Field>, Unbound> {
     for field in fields {
         if !field.holds(object, bindings)? {
             return Ok(Some(field));

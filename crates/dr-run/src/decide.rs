@@ -11,7 +11,7 @@ use dr_core::object::{Key, Object};
 use serde_json::{Value, json};
 
 use crate::action::{Action, Examination, Hopeless, Move, Reading, Target};
-use crate::condition::{Condition, Listing, NotRead, Observation, Query, Unjudged, Verdict};
+use crate::condition::{Condition, Listing, NotRead, Observation, Query, Unjudged, Verdict, misfit};
 use crate::slot::{Bindings, Slot, Unbound};
 
 /// One mutating request, complete: nothing is left to decide.
@@ -64,7 +64,7 @@ pub fn queries(direction: &Move, bindings: &Bindings) -> Result<BTreeSet<Query>,
     if let Some(object) = direction.changes() {
         queries.insert(Query::Get(object.resolve(bindings)?));
     }
-    if let Action::Clear { of } = &direction.action {
+    if let Action::Clear { of } | Action::PatchEach { of, .. } = &direction.action {
         queries.insert(Query::List(of.clone()));
     }
     Ok(queries)
@@ -208,6 +208,15 @@ fn effect(action: &Action, seen: &Observation, bindings: &Bindings) -> Result<Ef
         Action::Patch { target, patch } => patched(target, &patch.resolve(bindings)?, seen, bindings),
         Action::Delete { target, grace_seconds } => deleted(target, *grace_seconds, seen, bindings),
         Action::Clear { of } => Ok(cleared(of, seen.list(of)?)),
+        Action::PatchEach { of, fields, patch } => {
+            let patch = patch.resolve(bindings)?;
+            for object in seen.list(of)? {
+                if misfit(object, fields, bindings)?.is_none() && !changes_nothing(&patch, Some(&object.0)) {
+                    return Ok(Effect::Missing(Pending::Request(guarded(listed(of, object), object, &patch))));
+                }
+            }
+            Ok(Effect::There)
+        }
     }
 }
 
@@ -235,10 +244,22 @@ fn patched(target: &Target, patch: &Value, seen: &Observation, bindings: &Bindin
     if changes_nothing(patch, Some(&found.0)) {
         return Ok(Effect::There);
     }
+    Ok(Effect::Missing(Pending::Request(guarded(key, found, patch))))
+}
+
+/// A patch that is refused once the object is not the one that was looked at.
+fn guarded(key: Key, found: &Object, patch: &Value) -> Request {
     let mut guarded = patch.clone();
-    let resource_version = found.resource_version();
+    let (uid, resource_version) = (found.uid(), found.resource_version());
     json_patch::merge(&mut guarded, &json!({ "metadata": { "uid": uid, "resourceVersion": resource_version } }));
-    Ok(Effect::Missing(Pending::Request(Request::Patch { key, patch: guarded })))
+    Request::Patch { key, patch: guarded }
+}
+
+fn listed(of: &Listing, object: &Object) -> Key {
+    match object.namespace() {
+        Some(namespace) => Key::namespaced(of.kind, namespace, object.name()),
+        None => Key::cluster(of.kind, object.name()),
+    }
 }
 
 /// Whether everything a merge patch says is so already. An object whose last label was taken away has no map of labels
@@ -281,11 +302,7 @@ fn cleared(of: &Listing, found: &[Object]) -> Effect {
             None => Effect::There,
         };
     };
-    let key = match object.namespace() {
-        Some(namespace) => Key::namespaced(of.kind, namespace, object.name()),
-        None => Key::cluster(of.kind, object.name()),
-    };
-    match deletion(key, object) {
+    match deletion(listed(of, object), object) {
         Ok(request) => Effect::Missing(Pending::Request(request)),
         Err(because) => Effect::Never { because },
     }

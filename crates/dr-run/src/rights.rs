@@ -120,6 +120,10 @@ fn of_move(plan: &Plan, direction: &Move, rights: &mut BTreeSet<Right>) {
                 add(verb, of.kind, &of.namespace, None);
             }
         }
+        Action::PatchEach { of, .. } => {
+            add("list", of.kind, &of.namespace, None);
+            add("patch", of.kind, &of.namespace, None);
+        }
         Action::Examine(examination) => {
             add("get", Kind::Pod, &examination.pod.namespace, Some("exec"));
             add("create", Kind::Pod, &examination.pod.namespace, Some("exec"));

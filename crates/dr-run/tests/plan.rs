@@ -47,6 +47,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     insta::assert_snapshot!(outline(&Bookstore::new(By::Files).plan()), @r"
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
+    Prepare: stage/copying
     Prepare: stage/restore
     Prepare: verify/moved
     Prepare: verify/carrier/postgres-0/end
@@ -126,6 +127,7 @@ fn a_namespace_that_is_gone_gets_its_claims_before_its_workloads() {
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account
     Prepare: stage/configuration
+    Prepare: stage/copying
     Prepare: stage/restore
     Prepare: verify/moved
     Prepare: verify/carrier/postgres-0/end
@@ -350,6 +352,35 @@ fn what_velero_imported_is_taken_along_one_by_one() {
     let Decision::Act(Request::Delete { key, .. }) = answer(restore("Completed"), &both) else { panic!() };
     assert_eq!(key, Key::cluster(Kind::VolumeSnapshotContent, "a"));
     assert!(matches!(answer(restore("Completed"), &[]), Decision::Done(_)));
+}
+
+/// Velero waits for hours for what node-agent cannot write any more once the staging namespace is gone.
+#[test]
+fn what_node_agent_still_writes_is_called_off_before_the_staging_namespace_goes() {
+    let plan = Bookstore::new(By::Files).plan();
+    let step = plan.steps().find(|step| step.name.0 == "stage/copying").unwrap();
+    let Undo::Move(back) = &step.undo else { panic!() };
+    let answer = |restore: &str, copy: &str, cancel: bool| {
+        let restore = json!({ "metadata": { "name": "dr-k7x2p" }, "status": { "phase": restore } });
+        let copied = json!({
+            "metadata": { "name": "dr-k7x2p-1", "namespace": "velero", "uid": "u", "resourceVersion": "3" },
+            "spec": { "cancel": cancel },
+            "status": { "phase": copy },
+        });
+        let queries = decide::queries(back, &plan.bindings).unwrap();
+        let found = |query: Query| {
+            let Query::List(listing) = &query else { panic!("{query:?}") };
+            let object = if listing.kind == Kind::Restore { restore.clone() } else { copied.clone() };
+            (query, vec![Object(object)])
+        };
+        decide::decide(back, &Observation(queries.into_iter().map(found).collect()), &plan.bindings).unwrap()
+    };
+    let Decision::Act(Request::Patch { key, patch }) = answer("InProgress", "New", false) else { panic!() };
+    assert_eq!(key, Key::namespaced(Kind::PodVolumeRestore, "velero", "dr-k7x2p-1"));
+    assert_eq!(patch, json!({ "spec": { "cancel": true }, "metadata": { "uid": "u", "resourceVersion": "3" } }));
+    assert!(matches!(answer("InProgress", "New", true), Decision::Wait { .. }));
+    assert!(matches!(answer("InProgress", "Completed", false), Decision::Wait { .. }));
+    assert!(matches!(answer("PartiallyFailed", "Canceled", true), Decision::Done(_)));
 }
 
 fn reasons(change: impl FnOnce(&mut Bookstore)) -> String {

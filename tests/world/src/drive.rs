@@ -98,6 +98,7 @@ impl Driver {
                 | Action::Create { .. }
                 | Action::Copy { .. }
                 | Action::Clear { .. }
+                | Action::PatchEach { .. }
                 | Action::Examine(_) => {
                     continue;
                 }

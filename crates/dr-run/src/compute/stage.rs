@@ -80,6 +80,9 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut
     if context.gone() {
         waves.push(wave(Section::Prepare, vec![configuration(context)]));
     }
+    if modifier.files {
+        waves.push(wave(Section::Prepare, vec![copying(context)]));
+    }
     waves.push(wave(Section::Prepare, vec![restore(context, &modifier)]));
     waves.push(wave(Section::Prepare, vec![moved(context, &modifier)]));
     waves.push(wave(Section::Prepare, modifier.carriers.iter().map(|pod| end_carrier(context, pod)).collect()));
@@ -376,23 +379,48 @@ fn begun_or_ended(context: &Context<'_>) -> Undo {
 /// Velero imports a snapshot under a name of its own and keeps it (`Retain`); a run that stops before it has seen the name
 /// still has to take it along. Comes first, so that its undo comes last, when Velero makes no more of them.
 fn imports(context: &Context<'_>) -> Step {
-    let velero = &context.place.velero_namespace;
-    let ours = Listing {
-        kind: Kind::Restore,
-        namespace: Some(velero.clone()),
-        labels: [(crate::plan::OPERATION.to_owned(), context.request.id.clone())].into(),
-    };
     let contents = Listing {
         kind: Kind::VolumeSnapshotContent,
         namespace: None,
         labels: [("velero.io/restore-name".to_owned(), format!("dr-{}", context.request.id))].into(),
     };
-    let running = ["New", "Queued", "ReadyToStart", "InProgress", "WaitingForPluginOperations", "Finalizing"];
-    let ended = Condition::NotAny { of: ours, fields: vec![Field::one_of("/status/phase", running)] };
+    let ended = restores_ended(context);
     let back = Move::new(Action::Clear { of: contents }, 1800).after(ended.clone()).until(ended).detach_when_late();
     let forward = Move::new(Action::Observe, 60);
     let title = "take along what Velero imports of a snapshot, should it end early";
     step("stage/imports", Phase::Stage, title, forward, Undo::by(back))
+}
+
+/// node-agent writes on, and Velero waits for it for hours, when the pod it writes through goes with the staging namespace:
+/// what is under way is called off first.
+fn copying(context: &Context<'_>) -> Step {
+    let fields = ["Completed", "Failed", "Canceled"].map(|phase| Field::differs("/status/phase", phase)).to_vec();
+    let patch = json!({ "spec": { "cancel": true } }).into();
+    let back = Move::new(Action::PatchEach { of: copies(context), fields, patch }, 1800)
+        .until(restores_ended(context))
+        .detach_when_late();
+    let title = "call off what node-agent still writes, should it end early";
+    step("stage/copying", Phase::Stage, title, Move::new(Action::Observe, 60), Undo::by(back))
+}
+
+fn restores_ended(context: &Context<'_>) -> Condition {
+    let of = Listing {
+        kind: Kind::Restore,
+        namespace: Some(context.place.velero_namespace.clone()),
+        labels: [(crate::plan::OPERATION.to_owned(), context.request.id.clone())].into(),
+    };
+    // The finalizer, too, waits for claims of a namespace that is gone: for ten minutes, and no other restore ends meanwhile.
+    let running = [
+        "New",
+        "Queued",
+        "ReadyToStart",
+        "InProgress",
+        "WaitingForPluginOperations",
+        "WaitingForPluginOperationsPartiallyFailed",
+        "Finalizing",
+        "FinalizingPartiallyFailed",
+    ];
+    Condition::NotAny { of, fields: vec![Field::one_of("/status/phase", running)] }
 }
 
 /// Secrets and ConfigMaps of a namespace that is gone, so that its engine can start in staging.
