@@ -31,7 +31,6 @@ fn delete_claim(shop: &Shop<'_>) {
 }
 
 #[test]
-#[ignore = "long: not yet seen green in this form"]
 fn restores_by_hand_are_called_completed_whatever_they_leave() {
     let node = node!();
     let shop = Shop::open(&node, "live-by-hand", By::Files, Class::WaitForFirstConsumer, 100);

@@ -117,7 +117,6 @@ fn of_two_restores_in_one_night_the_newest_is_undone_first_and_the_oldest_finali
 
 /// What the older run brought is what the newer one keeps: closing the older one must not touch it.
 #[test]
-#[ignore = "long: not yet green, finalize of the older of two restores ends with 6"]
 fn of_two_restores_in_one_night_the_older_one_is_closed_and_the_newer_one_can_still_be_undone() {
     let node = node!();
     let namespace = "live-closed";
