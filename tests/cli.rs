@@ -96,26 +96,16 @@ fn the_flags_are_kubectls() {
     }
 }
 
+/// Help texts, bad command lines and bad files, each with the whole answer: `tests/cmd`.
+///
+/// `TRYCMD=overwrite` writes them anew.
 #[test]
-fn the_help_texts_are_these() {
-    insta::assert_snapshot!("help-dr", run(DR, None, &[]).stdout);
-    insta::assert_snapshot!("help-restore", run(RESTORE, None, &["--help"]).stdout);
-    insta::assert_snapshot!("help-backup", run(BACKUP, None, &["--help"]).stdout);
-}
-
-#[test]
-fn a_command_line_nobody_can_mean_is_exit_2() {
-    fails(&run(RESTORE, None, &["--wat"]), 2, "unexpected argument '--wat'");
-    fails(&run(RESTORE, None, &["--context", "a", "--context", "b"]), 2, "cannot be used multiple times");
-    fails(&run(RESTORE, None, &["--context", "a", "list", "--context=b"]), 2, "cannot be used multiple times");
-    fails(&run(RESTORE, None, &["-o", "xml", "list"]), 2, "invalid value 'xml'");
-    fails(&run(RESTORE, None, &[]), 2, "which namespace?");
-    fails(&run(RESTORE, None, &["--from", "b", "list"]), 2, "belongs behind the subcommand");
-    fails(&run(RESTORE, None, &["--ns", "a", "--from", "b", "--at", "2026-01-01T00:00:00Z"]), 2, "cannot be used with");
-    fails(&run(RESTORE, None, &["--ns", "a", "--at", "yesterday"]), 2, "expected a time");
-    fails(&run(RESTORE, None, &["--ns", "a", "--timeout", "soon"]), 2, "expected a duration");
-    fails(&run(BACKUP, None, &["--ns", "a", "--csi", "--fs-backup"]), 2, "cannot be used with");
-    fails(&run(BACKUP, None, &[]), 2, "which namespace?");
+fn what_is_typed_is_answered_with_this() {
+    let home = tempfile::tempdir().unwrap();
+    trycmd::TestCases::new()
+        .case("tests/cmd/*.trycmd")
+        .env("HOME", home.path().to_str().unwrap())
+        .env("KUBECONFIG", "");
 }
 
 #[test]
@@ -164,21 +154,6 @@ fn with_json_a_failure_is_one_document_on_stdout_that_fits_its_schema() {
     let error = serde_json::from_str(&said.stdout).unwrap();
     jsonschema::validate(&schema, &error).unwrap();
     assert_eq!(error["exitCode"], 3);
-}
-
-#[test]
-fn a_plan_that_is_none_is_refused_with_its_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("plan.json");
-    let apply = |text: &str| {
-        std::fs::write(&file, text).unwrap();
-        run(RESTORE, None, &["apply", file.to_str().unwrap(), "--yes"])
-    };
-    fails(&apply("{\"apiVersion\": \"dr/v1\", \"kind\": \"Pl"), 2, "plan.json:1:");
-    fails(&apply(r#"{"apiVersion": "dr/v9", "kind": "Plan"}"#), 3, "at /apiVersion: dr/v9");
-    fails(&apply(r#"{"apiVersion": "dr/v1", "kind": "Plan", "plan": {"format": 9}}"#), 3, "at /plan/format: 9");
-    fails(&apply("kind: Plan"), 2, "no whole JSON document");
-    fails(&run(RESTORE, None, &["apply", "nowhere.json", "--yes"]), 2, "cannot read the plan nowhere.json");
 }
 
 /// A file that a version wrote is planned from by every later one: each bug report comes to lie beside it.

@@ -31,28 +31,35 @@ impl Output {
 /// What every command that speaks to a cluster understands.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Flags {
-    /// The namespace
+    /// Namespace that is backed up or restored
     #[arg(
         short = 'n',
         long = "namespace",
         visible_alias = "ns",
         value_name = "NAMESPACE",
         global = true,
-        help_heading = "Options"
+        help_heading = "Global options"
     )]
     pub(crate) namespace: Option<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
     /// Namespace that Velero runs in; found by itself when there is only one
-    #[arg(long, value_name = "NAMESPACE", global = true, help_heading = "Options")]
+    #[arg(long, value_name = "NAMESPACE", global = true, help_heading = "Global options")]
     pub(crate) velero_namespace: Option<String>,
     /// How to print the result
-    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "table", global = true, help_heading = "Options")]
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        global = true,
+        help_heading = "Global options"
+    )]
     pub(crate) output: Output,
     /// Tell what is read and written (-v; -v 6 names every request)
     #[arg(
         short = 'v', value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "4",
-        default_value = "0", hide_default_value = true, global = true, help_heading = "Options"
+        default_value = "0", hide_default_value = true, global = true, help_heading = "Global options"
     )]
     pub(crate) verbosity: u8,
 }

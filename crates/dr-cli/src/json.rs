@@ -48,6 +48,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn whatever_the_planner_plans_fits_the_schema_of_a_plan() {
+        use crate::bookstore::{Bookstore, By};
+        let mut gone = Bookstore::new(By::Snapshot);
+        gone.lose_namespace();
+        let mut lost = Bookstore::new(By::Files);
+        lost.remove(dr_core::kind::Kind::PersistentVolumeClaim, "data-postgres-0");
+        for bookstore in [Bookstore::new(By::Files), Bookstore::new(By::Snapshot), gone, lost] {
+            fits("plan", &super::plan::PlanV1::from(&bookstore.plan()));
+        }
+    }
+
+    #[test]
     fn a_plan_cut_anywhere_is_never_taken_for_a_plan() {
         let plan = samples::plan();
         let text = serde_json::to_string_pretty(&super::plan::PlanV1::from(&plan)).unwrap();

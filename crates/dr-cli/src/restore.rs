@@ -42,6 +42,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show what a restore would do; `-o json` saves it for `apply`
+    #[command(
+        override_usage = "kubectl dr restore plan --ns NAMESPACE [OPTIONS]\n       kubectl dr restore plan --facts FILE [OPTIONS]"
+    )]
     Plan(plan::PlanArgs),
     /// Do what a saved plan says, if the cluster is still as it was
     Apply(apply::ApplyArgs),

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use dr_core::object::Key;
+use dr_core::redact;
 use dr_run::action::Examination;
 use dr_run::decide::Said;
 use k8s_openapi::api::core::v1::Pod;
@@ -85,7 +86,8 @@ async fn run(connection: &Connection, pod: &Key, container: &str, command: &[Str
     Ok(Said {
         exit_code: exit_code(&status).ok_or_else(|| ExecError::NotStarted(status.message.unwrap_or_default()))?,
         stdout: String::from_utf8_lossy(&stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        // It goes on into messages and the journal; a client that fails likes to repeat its connection string.
+        stderr: redact::text(&String::from_utf8_lossy(&stderr)),
     })
 }
 

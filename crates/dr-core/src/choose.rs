@@ -98,7 +98,10 @@ pub fn choose(facts: &Facts, request: &Request) -> Result<Choice, Refusal> {
             }
         }
     }
-    Err(nothing_fits(facts, unfit)?)
+    if unfit.is_empty() {
+        return Err(no_candidate(facts, request)?);
+    }
+    Err(nothing_fits(unfit))
 }
 
 enum Considered {
@@ -346,20 +349,46 @@ fn overlapped(facts: &Facts, candidate: &Candidate<'_>) -> Result<Option<(String
 /// As many of the newest tell why they do not fit; the others usually say the same.
 const TOLD: usize = 5;
 
-/// Backups that do not fit, newest first, each with why.
-fn nothing_fits(facts: &Facts, unfit: Vec<(String, Refusal)>) -> Result<Refusal, Unread> {
-    if unfit.is_empty() {
-        let look =
-            format!("kubectl -n {} get backups; is this the right context and namespace?", facts.velero_namespace);
+/// Nothing that could be looked at: the way the question was asked leaves none.
+fn no_candidate(facts: &Facts, request: &Request) -> Result<Refusal, Unread> {
+    let namespace = &facts.namespace;
+    let of_namespace = |object: &&Object| includes(object, namespace);
+    let backups: Vec<&Object> = facts.of(Kind::Backup, &facts.velero_namespace)?.filter(of_namespace).collect();
+    let look = format!("kubectl -n {} get backups", facts.velero_namespace);
+    if backups.is_empty() {
         let mut named: BTreeSet<String> = BTreeSet::new();
         for backup in facts.of(Kind::Backup, &facts.velero_namespace)? {
             let included = backup.list_at("/spec/includedNamespaces").iter().filter_map(Value::as_str);
             named.extend(included.filter(|name| !name.contains('*')).map(str::to_owned));
         }
-        let near = if named.is_empty() { String::new() } else { format!(" {}", nearest(&facts.namespace, named)) };
-        let subject = format!("namespace {}", facts.namespace);
-        return Ok(Refusal::one(subject, "no backup includes it", format!("{look}{near}")));
+        let near = if named.is_empty() { String::new() } else { format!(" {}", nearest(namespace, named)) };
+        let hint = format!("{look}; is this the right context and namespace?{near}");
+        return Ok(Refusal::one(format!("namespace {namespace}"), "no backup includes it", hint));
     }
+    if let Some(schedule) = &request.schedule {
+        let made = |backup: &&&Object| backup.label("velero.io/schedule-name") == Some(schedule);
+        if backups.iter().find(made).is_none() {
+            let names: BTreeSet<String> = backups
+                .iter()
+                .filter_map(|backup| backup.label("velero.io/schedule-name"))
+                .map(str::to_owned)
+                .collect();
+            let because = format!("it has made no backup that includes namespace {namespace}");
+            let hint = if names.is_empty() { format!("no schedule has; {look}") } else { nearest(schedule, names) };
+            return Ok(Refusal::one(format!("schedule {schedule}"), because, hint));
+        }
+    }
+    let began = backups.iter().filter_map(|backup| time(backup, "/status/startTimestamp")).min();
+    let subject = match request.at {
+        Some(at) => format!("time {at}"),
+        None => format!("namespace {namespace}"),
+    };
+    let hint = began.map_or(look, |oldest| format!("the oldest backup of the namespace began at {oldest}"));
+    Ok(Refusal::one(subject, format!("no backup of namespace {namespace} that was asked for began by then"), hint))
+}
+
+/// Backups that do not fit, newest first, each with why.
+fn nothing_fits(unfit: Vec<(String, Refusal)>) -> Refusal {
     let older = unfit.len().saturating_sub(TOLD);
     let mut refusal = Refusal::default();
     for (name, reasons) in unfit.into_iter().take(TOLD) {
@@ -373,7 +402,7 @@ fn nothing_fits(facts: &Facts, unfit: Vec<(String, Refusal)>) -> Result<Refusal,
         let because = "they do not fit either";
         refusal.add(format!("{older} older backups"), because, "name one with --from to be told why");
     }
-    Ok(refusal)
+    refusal
 }
 
 /// `did you mean …`, by edit distance; nothing near gives the whole list, cut short.

@@ -439,6 +439,24 @@ fn time_and_schedule_narrow_the_choice() {
     backup(&mut facts, "two", 2, &["data-db-0"]);
     let request = Request { at: Some("2026-01-02T01:30:00Z".parse().unwrap()), ..Request::default() };
     assert_eq!(taken(&facts, &request).backup, "one");
+    let early = Request { at: Some("2026-01-01T00:00:00Z".parse().unwrap()), ..Request::default() };
+    assert_eq!(
+        refused(&facts, &early),
+        "time 2026-01-01T00:00:00Z: no backup of namespace shop that was asked for began by then\n  the oldest backup of the \
+         namespace began at 2026-01-02T01:00:00Z"
+    );
+    let request = Request { schedule: Some("nigtly".into()), ..Request::default() };
+    assert_eq!(
+        refused(&facts, &request),
+        "schedule nigtly: it has made no backup that includes namespace shop\n  no schedule has; kubectl -n velero get backups"
+    );
+    if let Some(Listed::Objects(list)) = facts.objects.get_mut(&Kind::Backup) {
+        list[0].0["metadata"]["labels"] = json!({ "velero.io/schedule-name": "nightly" });
+    }
+    assert_eq!(
+        refused(&facts, &request),
+        "schedule nigtly: it has made no backup that includes namespace shop\n  nearest names: nightly"
+    );
     let request = Request { schedule: Some("nightly".into()), ..Request::default() };
-    assert!(choose(&facts, &request).is_err());
+    assert_eq!(taken(&facts, &request).backup, "one");
 }

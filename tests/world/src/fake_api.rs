@@ -57,6 +57,9 @@ enum Fate {
 struct State {
     world: World,
     began: Instant,
+    /// The world's time when `began` was now.
+    offset: u64,
+    haste: u32,
     rng: Rng,
     faults: Faults,
     requests: u64,
@@ -94,6 +97,8 @@ impl FakeApi {
         let state = State {
             world,
             began,
+            offset: 0,
+            haste: 1,
             rng: Rng::new(seed),
             faults: Faults::default(),
             requests: 0,
@@ -104,6 +109,17 @@ impl FakeApi {
             broken: None,
         };
         Self { state: Arc::new(Mutex::new(state)), crashed: Arc::new(Notify::new()) }
+    }
+
+    /// The same with time that passes so many times faster than outside.
+    pub fn hastened(self, haste: u32) -> Self {
+        {
+            let mut state = self.state();
+            state.haste = haste;
+            state.began = Instant::now();
+            state.offset = state.world.now;
+        }
+        self
     }
 
     pub fn client(&self) -> kube::Client {
@@ -237,7 +253,8 @@ impl State {
     }
 
     fn catch_up(&mut self) {
-        let elapsed = u64::try_from(self.began.elapsed().as_millis()).expect("tests are short");
+        let elapsed = (self.began.elapsed() * self.haste).as_millis();
+        let elapsed = self.offset + u64::try_from(elapsed).expect("tests are short");
         while self.world.now + TICK <= elapsed {
             if self.rng.once_in(8) {
                 self.stale = self.world.clone();

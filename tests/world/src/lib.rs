@@ -29,6 +29,7 @@ pub mod fake_api;
 pub mod invariant;
 pub mod normal;
 pub mod rng;
+pub mod served;
 pub mod sweep;
 pub mod volume;
 pub mod world;
