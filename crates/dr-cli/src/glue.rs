@@ -15,7 +15,7 @@ use dr_cluster::journal_store::{JournalStore, StoreError};
 use dr_cluster::observe;
 use dr_cluster::rights;
 use dr_core::choose::{Chosen, What};
-use dr_core::facts::{Document, Facts};
+use dr_core::facts::{Archive, Document, Facts};
 use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_core::refusal::Refusal;
@@ -213,6 +213,13 @@ impl Session {
         let velero = Some(self.velero_namespace.as_str());
         let facts = capture::capture(&self.connection, namespace, velero, Timestamp::now()).await;
         facts.map_err(|error| Failure::failed(format!("cannot read what namespace {namespace} is made of"), error))
+    }
+
+    /// The archive of a plan's backup, from any machine and at any time of its run.
+    async fn archive_of(&self, plan: &Plan) -> Result<Archive, Failure> {
+        let documents = Documents::new(&self.connection, &self.velero_namespace);
+        let archive = documents.archive(&plan.source.backup, &plan.place.namespace, &format!("dr-{}", new_id())).await;
+        archive.map_err(|error| Failure::failed(format!("cannot read the archive of {}", plan.source.backup), error))
     }
 
     /// Downloads a document of a backup; one that cannot be had is a fact, too.

@@ -68,6 +68,7 @@ pub(crate) fn plan() -> Plan {
             stage_seconds: 16,
         },
         bindings: Bindings::from([(Slot::new("claim-uid/data-postgres-0"), "c1".to_owned())]),
+        withheld: Vec::new(),
         premises: vec![Condition::is(claim(), "c1", vec![Field::equals("/spec/volumeName", "pvc-old")])],
         waves: vec![
             wave(Section::Prepare, vec![stage()]),

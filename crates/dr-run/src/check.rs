@@ -96,7 +96,8 @@ fn names(plan: &Plan, faults: &mut Vec<Fault>) {
 }
 
 fn slots(plan: &Plan, faults: &mut Vec<Fault>) {
-    let mut bound: BTreeSet<Slot> = plan.bindings.keys().cloned().collect();
+    let withheld = plan.withheld.iter().map(|withheld| &withheld.slot);
+    let mut bound: BTreeSet<Slot> = plan.bindings.keys().chain(withheld).cloned().collect();
     for wave in &plan.waves {
         for step in &wave.steps {
             for slot in step.forward.reads() {

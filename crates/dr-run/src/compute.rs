@@ -180,6 +180,7 @@ fn assemble(context: &Context<'_>) -> Result<Plan, Refusal> {
         warnings,
         expectation: expectation(context),
         bindings: bindings(context),
+        withheld: context.consumers.iter().flat_map(|consumer| examiner::build(context, consumer).withheld).collect(),
         premises: premises::all(context)?,
         waves,
     };

@@ -13,3 +13,4 @@ pub mod plan;
 pub mod rights;
 pub mod run;
 pub mod slot;
+pub mod withheld;

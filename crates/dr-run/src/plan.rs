@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Phase, Step};
 use crate::condition::Condition;
 use crate::slot::Bindings;
+use crate::withheld::Withheld;
 
 /// The newest plan format written; older ones are read, newer ones refused.
 ///
@@ -145,6 +146,9 @@ pub struct Plan {
     pub expectation: Expectation,
     /// Known from the start: uids and names of what is live.
     pub bindings: Bindings,
+    /// What may be secret in the pods of the plan: where it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Withheld>,
     /// What the plan was made from; `apply` reads it again and refuses when it no longer holds.
     pub premises: Vec<Condition>,
     pub waves: Vec<Wave>,

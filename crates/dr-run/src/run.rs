@@ -137,6 +137,22 @@ impl Run {
         &self.bindings
     }
 
+    /// Whether what the plan withholds is still to be written into a pod.
+    pub fn wants_withheld(&self) -> bool {
+        let reads = |step: &Step| {
+            let slots = step.forward.reads();
+            self.plan.withheld.iter().any(|withheld| slots.contains(&withheld.slot))
+        };
+        self.direction == Direction::Forward
+            && !self.switch_touched
+            && self.plan.steps().any(|step| *self.state(&step.name) != StepState::Done && reads(step))
+    }
+
+    /// Values of what the plan withholds, for this process alone: no event carries them.
+    pub fn know(&mut self, withheld: Bindings) {
+        self.bindings.extend(withheld);
+    }
+
     pub fn direction(&self) -> Direction {
         self.direction
     }

@@ -250,6 +250,9 @@ fn record(world: &mut World, backup: &Backup) {
     world.create(&key, &object).expect("a new ConfigMap");
 }
 
+/// The value of a literal environment variable: nothing of ours may ever hold it.
+pub const PLANTED: &str = "planted-hunter2";
+
 /// The id of the one run a test makes.
 pub const ID: &str = "7k2m";
 
@@ -274,7 +277,8 @@ fn deploy(world: &mut World, name: &str, workload: &Workload) {
         Keeps::Claim => vec![json!({ "name": "files", "mountPath": path })],
         Keeps::Nothing => Vec::new(),
     };
-    let container = json!({ "name": "app", "image": image, "args": [SERVE], "volumeMounts": mounts });
+    let env = json!([{ "name": "SHOP_KEY", "value": PLANTED }]);
+    let container = json!({ "name": "app", "image": image, "args": [SERVE], "env": env, "volumeMounts": mounts });
     let mut pod_spec = json!({ "containers": [container] });
     let labels = json!({ "app": name });
     let mut spec = json!({ "replicas": workload.replicas, "selector": { "matchLabels": labels } });

@@ -13,6 +13,7 @@ use dr_run::journal::{Direction, Entry, Event, Turn};
 use dr_run::plan::Plan;
 use dr_run::run::{Next, Outcome, Run};
 use dr_run::slot::Bindings;
+use dr_run::withheld;
 use serde_json::{Value, json};
 
 use crate::api::{DeleteOptions, Refusal};
@@ -88,6 +89,9 @@ impl Driver {
         run.apply(&entry).expect("a higher epoch may always take a run");
         world.journal.push(entry);
         world.tell(format!("[{epoch}] taken"));
+        if run.wants_withheld() {
+            run.know(withheld(world, plan));
+        }
         let mut touch = Vec::new();
         for (step, direction) in run.open_intents() {
             let Some(open) = one_way(step, direction) else { continue };
@@ -333,6 +337,13 @@ impl Driver {
         world.tick();
         Err(Moved::Waited)
     }
+}
+
+/// What the plan withholds, read where it stands.
+pub fn withheld(world: &World, plan: &Plan) -> Bindings {
+    let archive = world.backups.get(&plan.source.backup).map(|backup| crate::facts::archive(backup));
+    let seen = world.observe(&withheld::queries(plan));
+    withheld::values(plan, &seen, archive.as_ref()).expect("nothing of it was changed")
 }
 
 /// Closes a run as `finalize` does; what stays, or every reason why something was not done.

@@ -85,7 +85,7 @@ fn volume_infos(backup: &Backup) -> Vec<Value> {
     backup.data.iter().map(info).collect()
 }
 
-fn archive(backup: &Backup) -> Archive {
+pub fn archive(backup: &Backup) -> Archive {
     let objects: Vec<Object> = backup.objects.iter().map(|object| Object::clone(object)).collect();
     let item = |object: &Object| {
         let kind = Kind::of(object.str_at("/apiVersion")?, object.str_at("/kind")?)?;

@@ -11,13 +11,14 @@ use dr_cluster::exec::{Examiner, ExecError};
 use dr_cluster::execute::{Consent, Ended, ExecuteError, Executor, Notice, Watcher};
 use dr_cluster::journal_store::{JournalStore, StoreError};
 use dr_cluster::takeover::take;
+use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_run::action::{Examination, Step};
 use dr_run::decide::Said;
 use dr_run::journal::{Direction, Event, Turn};
 use dr_run::plan::{Plan, Section};
 use dr_run::run::{Outcome, Run};
-use dr_world::app::{App, ID, shapes};
+use dr_world::app::{App, ID, PLANTED, shapes};
 use dr_world::controllers::velero::VELERO;
 use dr_world::drive::{self, Answers};
 use dr_world::facts;
@@ -79,6 +80,10 @@ async fn process(
         Err(error) => return Err(error.into()),
     }
     let mut held = take(&store, ID, name, clock()).await?;
+    if held.run.wants_withheld() {
+        let known = drive::withheld(&fake.world(), plan);
+        held.run.know(known);
+    }
     if held.run.switch_touched() {
         touched.store(true, Ordering::SeqCst);
     }
@@ -165,6 +170,8 @@ fn the_executor_ends_where_an_undisturbed_run_ends_whatever_the_network_does() {
                 .map_err(|why| TestCaseError::fail(format!("run {number} of seed {seed}\n{why}")))?;
             let mut world = fake.world();
             rest(&mut world);
+            let told = world.of(Kind::ConfigMap).find(|(_, map)| map.0.to_string().contains(PLANTED));
+            prop_assert!(told.is_none(), "a secret is in {:?}", told.map(|(key, _)| key));
             expected
                 .judge_end(touched, &world, &outcome, But::Nothing)
                 .map_err(|why| TestCaseError::fail(format!("run {number} of seed {seed}\n{why}")))?;

@@ -11,6 +11,9 @@ use dr_cluster::lease::{Lease, LeaseError};
 use dr_cluster::takeover;
 use dr_run::journal::{Direction, Event, Turn};
 use dr_run::plan::Plan;
+use dr_run::run::Run;
+use dr_run::slot::Bindings;
+use dr_run::withheld;
 use jiff::Timestamp;
 
 use super::{Session, holder, outcome_name, stored};
@@ -100,6 +103,12 @@ impl Session {
     ) -> Result<Ended, Failure> {
         let store = self.store();
         let id = start.plan().id.clone();
+        // Before anything is written down: what cannot be read any more refuses.
+        let withheld = match &start {
+            Start::New(plan) => self.withheld(&Run::new((**plan).clone())).await?,
+            Start::Again { story, turn: None, .. } => self.withheld(&story.run).await?,
+            Start::Again { turn: Some(_), .. } => None,
+        };
         let turn = match start {
             Start::New(plan) => {
                 store.create(&plan).await.map_err(stored)?;
@@ -112,6 +121,9 @@ impl Session {
         };
         let held = takeover::take(&store, &id, by, execute::now()).await;
         let mut held = held.map_err(|error| Failure::failed(format!("cannot take the restore {id}"), error))?;
+        if let Some(withheld) = withheld {
+            held.run.know(withheld);
+        }
         let executor = self.executor(&store);
         if let Some((to, why)) = turn
             && held.run.direction() != to
@@ -134,6 +146,23 @@ impl Session {
                 .hint(format!("kubectl dr restore status {id}"))
         })?;
         Ok(ended)
+    }
+
+    /// What the plan withholds, read where it stands; none when nobody needs it any more.
+    async fn withheld(&self, run: &Run) -> Result<Option<Bindings>, Failure> {
+        if !run.wants_withheld() {
+            return Ok(None);
+        }
+        let plan = run.plan();
+        let seen = self.read(&withheld::queries(plan)).await?;
+        let archive = if withheld::wants_archive(plan) { Some(self.archive_of(plan).await?) } else { None };
+        withheld::values(plan, &seen, archive.as_ref()).map(Some).map_err(|lost| {
+            let hint = format!(
+                "make the plan again; a restore under way is taken back with kubectl dr restore undo {}",
+                plan.id
+            );
+            Failure::refused(format!("restore {} cannot go on: {lost}", plan.id)).hint(hint)
+        })
     }
 
     pub(super) fn executor<'a>(&self, store: &'a JournalStore) -> Executor<'a, InPod> {

@@ -44,6 +44,7 @@ pub(crate) fn plan(id: &str) -> Plan {
             stage_seconds: 1,
         },
         bindings: dr_run::slot::Bindings::new(),
+        withheld: Vec::new(),
         premises: Vec::new(),
         waves: Vec::new(),
     }

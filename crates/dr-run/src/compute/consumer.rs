@@ -12,6 +12,7 @@ use dr_core::{claims, facts::Archive};
 use serde_json::{Value, json};
 
 use super::claim::ClaimFacts;
+use crate::withheld::Origin;
 
 /// One pod of a workload with its claims, as it would run today.
 pub(super) struct Consumer {
@@ -26,6 +27,8 @@ pub(super) struct Consumer {
     pub grace_seconds: u32,
     /// The workload behind it; none for an archived pod whose owner is gone.
     pub workload: Option<Key>,
+    /// Where its pod was read.
+    pub source: (Origin, Key),
     /// What has changed since the backup.
     pub drift: Vec<String>,
 }
@@ -49,7 +52,7 @@ pub(super) fn all(
             Some(found) => Some(found),
             None => from_archive(&chosen.archive, &facts.namespace, &claim.name),
         };
-        let Some((name, pod, workload)) = found else {
+        let Some(Template { name, pod, workload, source }) = found else {
             refusal.add(
                 format!("claim {}", claim.name),
                 "no pod or workload mounts it, live or in the backup, so nothing can open and verify it",
@@ -70,6 +73,7 @@ pub(super) fn all(
                     uses: BTreeMap::new(),
                     grace_seconds: u32::try_from(grace).unwrap_or(30),
                     workload,
+                    source,
                     drift,
                 })
             }
@@ -118,12 +122,24 @@ fn use_of(pod: &Object, claim: &str) -> Option<(String, Found)> {
     engine::find(pod, name).map(|found| (name.to_owned(), found))
 }
 
-type Template = (String, Object, Option<Key>);
+struct Template {
+    name: String,
+    pod: Object,
+    workload: Option<Key>,
+    source: (Origin, Key),
+}
+
+impl Template {
+    fn of(name: String, pod: Object, workload: Key, from: Origin) -> Self {
+        Self { name, pod, workload: Some(workload.clone()), source: (from, workload) }
+    }
+}
 
 fn from_workloads(facts: &Facts, claim: &str) -> Result<Option<Template>, Unread> {
     for set in facts.of(Kind::StatefulSet, &facts.namespace)? {
         if let Some((name, pod)) = of_set(set, claim) {
-            return Ok(Some((name, pod, Some(Key::namespaced(Kind::StatefulSet, &facts.namespace, set.name())))));
+            let key = Key::namespaced(Kind::StatefulSet, &facts.namespace, set.name());
+            return Ok(Some(Template::of(name, pod, key, Origin::Live)));
         }
     }
     for (kind, template) in claims::WORKLOADS {
@@ -134,7 +150,7 @@ fn from_workloads(facts: &Facts, claim: &str) -> Result<Option<Template>, Unread
             if claims::named_in(workload, &format!("{template}/spec/volumes")).iter().any(|named| named == claim) {
                 let pod = workload.at(template).cloned().map(Object);
                 let key = Key::namespaced(*kind, &facts.namespace, workload.name());
-                return Ok(pod.map(|pod| (workload.name().to_owned(), pod, Some(key))));
+                return Ok(pod.map(|pod| Template::of(workload.name().to_owned(), pod, key, Origin::Live)));
             }
         }
     }
@@ -167,12 +183,14 @@ fn of_set(set: &Object, claim: &str) -> Option<(String, Object)> {
 fn from_archive(archive: &Archive, namespace: &str, claim: &str) -> Option<Template> {
     for set in archive.of(Kind::StatefulSet) {
         if let Some((name, pod)) = of_set(set, claim) {
-            return Some((name, pod, Some(Key::namespaced(Kind::StatefulSet, namespace, set.name()))));
+            let key = Key::namespaced(Kind::StatefulSet, namespace, set.name());
+            return Some(Template::of(name, pod, key, Origin::Archive));
         }
     }
     let mounting = |pod: &&Object| claims::named_in(pod, "/spec/volumes").iter().any(|named| named == claim);
     let pod = archive.of(Kind::Pod).find(mounting)?;
-    Some((pod.name().to_owned(), pod.clone(), None))
+    let source = (Origin::Archive, Key::namespaced(Kind::Pod, namespace, pod.name()));
+    Some(Template { name: pod.name().to_owned(), pod: pod.clone(), workload: None, source })
 }
 
 fn live_pod(facts: &Facts, claim: &str) -> Result<Option<String>, Unread> {
@@ -185,7 +203,9 @@ fn live_pod(facts: &Facts, claim: &str) -> Result<Option<String>, Unread> {
 }
 
 fn drift(archive: &Archive, facts: &Facts, claim: &str, pod: &Object) -> Vec<String> {
-    let Some((_, archived, _)) = from_archive(archive, &facts.namespace, claim) else { return Vec::new() };
+    let Some(Template { pod: archived, .. }) = from_archive(archive, &facts.namespace, claim) else {
+        return Vec::new();
+    };
     let images = |pod: &Object| -> BTreeMap<String, String> {
         let containers = pod.list_at("/spec/containers").iter();
         let pairs = containers.filter_map(|container| {

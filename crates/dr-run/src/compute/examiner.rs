@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::consumer::Consumer;
+use crate::withheld::{What, Withheld, Withholder};
 
 /// A staged pod, with what must be copied beside it.
 pub(super) struct Examiner {
@@ -17,6 +18,7 @@ pub(super) struct Examiner {
     pub needs: BTreeSet<(Kind, String)>,
     /// In the order of `spec.containers`.
     pub containers: usize,
+    pub withheld: Vec<Withheld>,
 }
 
 /// Never reachable and never reaching: no token, no service names, no nameserver that answers.
@@ -41,6 +43,8 @@ pub(super) fn name(consumer: &Consumer) -> String {
 pub(super) fn build(context: &Context<'_>, consumer: &Consumer) -> Examiner {
     let spec = consumer.pod.at("/spec").cloned().unwrap_or_else(|| json!({}));
     let mut needs = BTreeSet::new();
+    let (from, object) = consumer.source.clone();
+    let mut withholder = Withholder { from, object, name: consumer.name.clone(), found: Vec::new() };
     let kept_volumes = volumes(&spec, consumer);
     let kept: BTreeSet<&str> =
         kept_volumes.iter().filter_map(|volume| volume.get("name").and_then(Value::as_str)).collect();
@@ -56,9 +60,9 @@ pub(super) fn build(context: &Context<'_>, consumer: &Consumer) -> Examiner {
             .filter_map(|found| engine::named(found.profile))
             .find(|profile| profile.server.is_some());
         needs.extend(references(container));
-        containers.push(staged_container(container, profile, &kept));
+        containers.push(staged_container(container, profile, &kept, &mut withholder));
         if let Some(look) = profile.and_then(|profile| profile.look) {
-            looks.push(look_container(container, look, &kept));
+            looks.push(look_container(container, look, &kept, &mut withholder));
         }
     }
     for secret in spec.get("imagePullSecrets").and_then(Value::as_array).into_iter().flatten() {
@@ -97,7 +101,7 @@ pub(super) fn build(context: &Context<'_>, consumer: &Consumer) -> Examiner {
         "metadata": { "name": name, "namespace": context.staging(), "labels": labels },
         "spec": manifest_spec,
     });
-    Examiner { name, manifest, needs, containers: count }
+    Examiner { name, manifest, needs, containers: count, withheld: withholder.found }
 }
 
 fn insert(value: &mut Value, key: &str, to: Value) {
@@ -147,18 +151,28 @@ fn mounted_volumes(container: &Value) -> Vec<String> {
     list.filter_map(|mount| mount.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
 }
 
-fn staged_container(container: &Value, profile: Option<&Profile>, kept: &BTreeSet<&str>) -> Value {
+fn staged_container(
+    container: &Value,
+    profile: Option<&Profile>,
+    kept: &BTreeSet<&str>,
+    withholder: &mut Withholder,
+) -> Value {
+    let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
     let mut staged = json!({ "terminationMessagePolicy": "FallbackToLogsOnError", "imagePullPolicy": "IfNotPresent" });
-    for field in ["name", "image", "env", "envFrom", "securityContext", "resources", "workingDir"] {
+    for field in ["name", "image", "envFrom", "securityContext", "resources", "workingDir"] {
         if let Some(value) = container.get(field).filter(|value| !value.is_null()) {
             insert(&mut staged, field, value.clone());
         }
     }
+    if let Some(env) = container.get("env").filter(|env| !env.is_null()) {
+        insert(&mut staged, "env", withholder.env(name, env));
+    }
     if let Some(profile) = profile {
-        if let Some(command) = container.get("command").filter(|command| !command.is_null()) {
-            insert(&mut staged, "command", command.clone());
+        if let Some(command) = container.get("command").and_then(Value::as_array) {
+            insert(&mut staged, "command", withholder.words(name, What::Command, command).into());
         }
-        let given: Vec<Value> = container.get("args").and_then(Value::as_array).cloned().unwrap_or_default();
+        let given = container.get("args").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let given = withholder.words(name, What::Args, given);
         let own_command = container.get("command").is_some_and(|command| !command.is_null());
         let mut args = if given.is_empty() && !own_command {
             profile.server.into_iter().map(Value::from).collect()
@@ -187,7 +201,8 @@ fn staged_container(container: &Value, profile: Option<&Profile>, kept: &BTreeSe
 /// Waits to be asked, and ends at once when told to: a plain `sleep` as PID 1 ignores SIGTERM for the whole grace period.
 const WAIT: &str = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done";
 
-fn look_container(container: &Value, look: &str, kept: &BTreeSet<&str>) -> Value {
+fn look_container(container: &Value, look: &str, kept: &BTreeSet<&str>, withholder: &mut Withholder) -> Value {
+    let name = container.get("name").and_then(Value::as_str).unwrap_or_default();
     let mut staged = json!({
         "name": "dr-look",
         "command": ["sh", "-c", look],
@@ -195,10 +210,13 @@ fn look_container(container: &Value, look: &str, kept: &BTreeSet<&str>) -> Value
         "imagePullPolicy": "IfNotPresent",
         "volumeMounts": mounts(container, kept, true),
     });
-    for field in ["image", "env", "envFrom", "securityContext", "resources"] {
+    for field in ["image", "envFrom", "securityContext", "resources"] {
         if let Some(value) = container.get(field).filter(|value| !value.is_null()) {
             insert(&mut staged, field, value.clone());
         }
+    }
+    if let Some(env) = container.get("env").filter(|env| !env.is_null()) {
+        insert(&mut staged, "env", withholder.env(name, env));
     }
     staged
 }
