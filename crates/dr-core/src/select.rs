@@ -8,7 +8,7 @@
 //! [`crate::choose`]: those trust the object store and nothing else. The two meet at the claim: one explains why
 //! the other found nothing.
 //!
-//! Held against the real Velero by `cargo xtask diff velero`.
+//! Held by examples read from Velero's source; not yet against a running one.
 
 mod blocks;
 mod cluster;
