@@ -39,6 +39,10 @@ impl Cache {
         Ok(Self { root })
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn servers(&self) -> PathBuf {
         self.root.join("servers")
     }

@@ -9,6 +9,8 @@ mod cmd;
 mod current;
 mod demo;
 mod dist;
+mod golden;
+mod new;
 mod node;
 mod packages;
 mod place;
@@ -54,6 +56,10 @@ enum Task {
     Selfcheck(SelfcheckArgs),
     /// Build the archive of the four executables and the manifest by which krew installs it
     Dist(DistArgs),
+    /// Ask others' programs again what tests expect of ours, and write the answers down
+    Golden(GoldenArgs),
+    /// Make the places of something new: a lint rule
+    New(NewArgs),
     /// Run every test there is, those on a real node included
     Test(TestArgs),
     /// The first process of a node
@@ -149,6 +155,31 @@ struct DistArgs {
     base_url: Option<String>,
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Golden {
+    Yaml,
+    Go,
+    Schemas,
+}
+
+#[derive(Args)]
+struct GoldenArgs {
+    /// yaml: what kubectl reads; go: durations and cron expressions; schemas: Velero's own
+    what: Golden,
+    /// A kubectl that is there already
+    #[arg(long, value_name = "FILE")]
+    kubectl: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct NewArgs {
+    /// What: rule
+    #[arg(value_parser = ["rule"])]
+    what: String,
+    /// Its id, such as cron-never-fires
+    id: String,
+}
+
 #[derive(Args)]
 struct TestArgs {
     /// Leave out the tests that need a node: for machines that are not Linux or where you are not root
@@ -202,6 +233,12 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Dist(args) => {
             dist::dist(args.base_url.as_deref(), dist::Pace::Whole)?;
         }
+        Task::Golden(args) => match args.what {
+            Golden::Yaml => golden::yaml(args.kubectl)?,
+            Golden::Go => golden::go()?,
+            Golden::Schemas => golden::schemas()?,
+        },
+        Task::New(args) => new::rule(&args.id)?,
         Task::Test(args) if args.on.on.is_some() => return test::current::test(args.on.yes),
         Task::Test(args) => return test::test(&test::Options { live: !args.no_live, long: args.long }),
         Task::NodeInit { dir } => node::init::init(&dir)?,

@@ -5,10 +5,12 @@
 pub mod choose;
 pub mod claims;
 pub mod cover;
+pub mod cron;
 pub mod engine;
 pub mod facts;
 pub mod fingerprint;
 pub mod gitops;
+pub mod go_duration;
 pub mod kind;
 pub mod object;
 pub mod quantity;

@@ -157,6 +157,7 @@ fn every_address_is_the_machines_own_or_public_documentation() {
         "velero.io",
         "krew.sigs.k8s.io",
         "json-schema.org",
+        "docs.oasis-open.org",
         "www.apache.org",
         "www.w3.org",
         "www.postgresql.org",

@@ -10,13 +10,15 @@ use crate::graph::graph;
 const OURS: &[(&str, &[&str])] = &[
     ("dr-core", &[]),
     ("dr-run", &["dr-core"]),
+    ("dr-yaml", &[]),
+    ("dr-lint", &["dr-core", "dr-yaml"]),
     ("dr-cluster", &["dr-core", "dr-run"]),
     ("dr-cli", &["dr-cluster", "dr-core", "dr-run"]),
     ("kubectl-dr", &["dr-cli"]),
 ];
 
 /// Values only: none of these may be reachable, whatever the way.
-const PURE: &[&str] = &["dr-core", "dr-run"];
+const PURE: &[&str] = &["dr-core", "dr-run", "dr-yaml", "dr-lint"];
 const EDGE: &[&str] = &[
     "kube",
     "kube-client",

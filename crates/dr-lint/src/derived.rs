@@ -1,0 +1,252 @@
+//! What a cluster would make of the manifests: the pods and claims of controllers, as their controllers make them.
+//!
+//! Nothing here decides what is in a backup; that is `dr_core::select`, on these objects.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use dr_core::kind::Kind;
+use dr_core::object::Object as Raw;
+use dr_core::select::{Backup, Cluster, Policies, Resources, Selection, Server, select};
+use dr_yaml::{Path, Step};
+use serde_json::{Value, json};
+
+use crate::input::Object;
+use crate::judge::Context;
+
+/// A claim that a workload of the manifests has.
+#[derive(Debug)]
+pub(crate) struct Claim<'i> {
+    pub(crate) workload: &'i Object,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) pod: String,
+    /// Of a StatefulSet the template it is made from.
+    pub(crate) template: Option<Path>,
+}
+
+/// The objects of a cluster that these manifests describe, and whose claims are whose.
+#[derive(Debug)]
+pub(crate) struct Derived<'i> {
+    pub(crate) claims: Vec<Claim<'i>>,
+    cluster: Cluster,
+}
+
+/// While it is made.
+#[derive(Default)]
+struct Making<'i> {
+    claims: Vec<Claim<'i>>,
+    named: HashSet<(String, String)>,
+    objects: Vec<Raw>,
+}
+
+const NOWHERE: &str = "default";
+
+impl<'i> Derived<'i> {
+    pub(crate) fn of(context: &Context<'i>) -> Self {
+        let mut derived = Making::default();
+        // What a claim's way into a backup can hang on; everything else would only be judged in vain.
+        for object in &context.input.objects {
+            match object.kind {
+                Some(Kind::StatefulSet | Kind::Deployment) => derived.workload(object),
+                Some(Kind::PersistentVolumeClaim) => derived.objects.push(bound(placed(&object.raw))),
+                Some(Kind::Namespace) => derived.objects.push(active(&object.raw)),
+                Some(Kind::Pod | Kind::PersistentVolume) => derived.objects.push(placed(&object.raw)),
+                Some(_) | None => {}
+            }
+        }
+        let named: BTreeSet<String> = derived
+            .objects
+            .iter()
+            .filter(|object| object.str_at("/kind") == Some("Namespace"))
+            .map(|object| object.name().to_owned())
+            .collect();
+        let used: BTreeSet<String> = derived
+            .objects
+            .iter()
+            .filter_map(Raw::namespace)
+            .filter(|name| !named.contains(*name))
+            .map(str::to_owned)
+            .collect();
+        for name in used {
+            derived
+                .objects
+                .push(active(&Raw(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))));
+        }
+        let Making { claims, mut objects, .. } = derived;
+        let known: HashSet<&str> =
+            objects.iter().filter(|object| object.str_at("/kind") == Some("PersistentVolume")).map(Raw::name).collect();
+        let volumes: Vec<Raw> = objects.iter().filter_map(|claim| volume_of(claim, &known)).collect();
+        objects.extend(volumes);
+        // What stands in the cluster and in no manifest, or in one that is elsewhere.
+        let unread = [
+            "storageclasses.storage.k8s.io",
+            "volumesnapshotclasses.snapshot.storage.k8s.io",
+            "backupstoragelocations.velero.io",
+            "volumesnapshotlocations.velero.io",
+        ]
+        .map(|resource| (resource.to_owned(), "the manifests do not tell".to_owned()));
+        let cluster = Cluster::new(Resources::built_in(), objects, BTreeMap::from(unread));
+        Self { claims, cluster }
+    }
+
+    /// What a backup of these manifests would hold; none where the Backup cannot be read, which other rules tell.
+    pub(crate) fn select(&self, context: &Context<'_>, backup: &Object) -> Option<Selection> {
+        let mut request = Backup::of(&backup.raw).ok()?;
+        if let Some(name) = request.spec.policy_name() {
+            let found = context
+                .seen(Kind::ConfigMap)
+                .find(|config| config.name() == name && config.raw.namespace() == backup.raw.namespace());
+            request.policies = found.and_then(policies).unwrap_or(Policies::NotRead);
+        }
+        let mut server = Server::plain(context.velero.select(), backup.raw.namespace().unwrap_or("velero"));
+        server.csi = true;
+        // What Velero refuses as a whole is for the rules about that.
+        Some(select(&self.cluster, &request, &server)).filter(|selection| selection.refused.is_empty())
+    }
+}
+
+impl<'i> Making<'i> {
+    /// The controller itself, its first pod, and the claims of that pod.
+    fn workload(&mut self, object: &'i Object) {
+        let raw = placed(&object.raw);
+        let namespace = raw.namespace().unwrap_or(NOWHERE).to_owned();
+        let pod = format!("{}-0", raw.name());
+        let mut spec = raw.at("/spec/template/spec").cloned().unwrap_or_else(|| json!({}));
+        let mut volumes = spec.get("volumes").and_then(Value::as_array).cloned().unwrap_or_default();
+        for (at, template) in raw.list_at("/spec/volumeClaimTemplates").iter().enumerate() {
+            let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else { continue };
+            let name = format!("{volume}-{pod}");
+            // Labels of the template, and over them those that the controller selects by
+            // (stateful_set_utils.go:getPersistentVolumeClaims).
+            let mut labels =
+                template.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
+            labels.extend(raw.at("/spec/selector/matchLabels").and_then(Value::as_object).cloned().unwrap_or_default());
+            let claim = json!({
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "metadata": { "name": name, "namespace": namespace, "labels": labels,
+                    "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})) },
+                "spec": template.get("spec").cloned().unwrap_or_else(|| json!({})),
+            });
+            self.objects.push(bound(Raw(claim)));
+            volumes.retain(|other| other.get("name").and_then(Value::as_str) != Some(volume));
+            volumes.push(json!({ "name": volume, "persistentVolumeClaim": { "claimName": name } }));
+            self.named.insert((namespace.clone(), name.clone()));
+            let template = Some(Path::keys("spec.volumeClaimTemplates").index(at));
+            self.claims.push(Claim {
+                workload: object,
+                namespace: namespace.clone(),
+                name,
+                pod: pod.clone(),
+                template,
+            });
+        }
+        for volume in &volumes {
+            let claim = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str);
+            if let Some(name) = claim.filter(|name| self.named.insert((namespace.clone(), (*name).to_owned()))) {
+                let name = name.to_owned();
+                let claim =
+                    Claim { workload: object, namespace: namespace.clone(), name, pod: pod.clone(), template: None };
+                self.claims.push(claim);
+            }
+        }
+        if raw.i64_at("/spec/replicas") != Some(0) {
+            if let Some(spec) = spec.as_object_mut() {
+                spec.insert("volumes".into(), Value::Array(volumes));
+                spec.insert("nodeName".into(), json!("node"));
+            }
+            let metadata = raw.at("/spec/template/metadata");
+            let part =
+                |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned().unwrap_or_else(|| json!({}));
+            self.objects.push(Raw(json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": { "name": pod, "namespace": namespace, "labels": part("labels"), "annotations": part("annotations") },
+                "spec": spec,
+                "status": { "phase": "Running" },
+            })));
+        }
+        self.objects.push(raw);
+    }
+}
+
+/// The value of a policy ConfigMap's one key.
+fn policies(config: &Object) -> Option<Policies> {
+    let data = config.raw.at("/data")?.as_object()?;
+    let text = data.values().next().filter(|_| data.len() == 1)?.as_str()?;
+    let document = dr_yaml::read(&dr_yaml::Text::from(text)).documents.into_iter().next()?;
+    document.tree.ok()?.value().ok().map(Policies::Read)
+}
+
+/// In a namespace: kubectl's own where the manifest names none.
+fn placed(raw: &Raw) -> Raw {
+    let namespaced = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""))
+        .is_some_and(|kind| kind.info().namespaced);
+    let mut value = raw.0.clone();
+    if namespaced
+        && raw.namespace().is_none()
+        && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+    {
+        metadata.insert("namespace".into(), json!(NOWHERE));
+    }
+    Raw(value)
+}
+
+/// A claim as it is once a volume is bound to it.
+fn bound(raw: Raw) -> Raw {
+    let name = format!("volume-of-{}-{}", raw.namespace().unwrap_or(NOWHERE), raw.name());
+    let Raw(mut value) = raw;
+    if let Some(map) = value.as_object_mut() {
+        map.insert("status".into(), json!({ "phase": "Bound" }));
+        if let Some(spec) = map.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
+            spec.entry("volumeName").or_insert_with(|| json!(name));
+            spec.entry("storageClassName").or_insert_with(|| json!("default"));
+        }
+    }
+    Raw(value)
+}
+
+/// The volume of a claim, where the manifests have none of that name. Of which kind it is nobody knows: what hangs on
+/// that is not to be judged.
+fn volume_of(claim: &Raw, known: &HashSet<&str>) -> Option<Raw> {
+    let name = claim.str_at("/spec/volumeName").filter(|_| claim.str_at("/kind") == Some("PersistentVolumeClaim"))?;
+    (!known.contains(name)).then(|| {
+        Raw(json!({
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": { "name": name },
+            "spec": {
+                "csi": { "driver": "unknown", "volumeHandle": name },
+                "claimRef": { "namespace": claim.namespace().unwrap_or(NOWHERE), "name": claim.name() },
+            },
+            "status": { "phase": "Bound" },
+        }))
+    })
+}
+
+fn active(raw: &Raw) -> Raw {
+    let mut value = raw.0.clone();
+    if let Some(map) = value.as_object_mut() {
+        map.insert("status".into(), json!({ "phase": "Active" }));
+    }
+    Raw(value)
+}
+
+/// `spec.hooks.resources[0].name` as steps.
+pub(crate) fn path(field: &str) -> Path {
+    let mut steps = Vec::new();
+    for part in field.split('.').filter(|part| !part.is_empty()) {
+        let mut pieces = part.split('[');
+        if let Some(key) = pieces.next().filter(|key| !key.is_empty()) {
+            steps.push(Step::Key(key.to_owned()));
+        }
+        for piece in pieces {
+            let inside = piece.trim_end_matches(']');
+            steps.push(match inside.parse() {
+                Ok(index) => Step::Index(index),
+                Err(_) => Step::Key(inside.trim_matches(['"', '\'']).to_owned()),
+            });
+        }
+    }
+    Path(steps)
+}

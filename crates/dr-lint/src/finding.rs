@@ -1,0 +1,78 @@
+//! What a rule has found, and where.
+
+use dr_yaml::{Path, Span};
+
+use crate::fix::Fix;
+use crate::input::Object;
+use crate::rule::Severity;
+
+/// One finding with its places.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    pub rule: &'static str,
+    pub severity: Severity,
+    /// Index into the input's files.
+    pub file: usize,
+    pub span: Span,
+    /// Index into the input's objects, where it is about one.
+    pub object: Option<usize>,
+    pub path: Path,
+    pub message: String,
+    pub related: Vec<Related>,
+    pub fix: Option<Fix>,
+}
+
+/// Another place that a finding rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Related {
+    pub file: usize,
+    pub span: Span,
+    pub message: String,
+}
+
+/// A finding that a comment silences.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silenced {
+    pub finding: Finding,
+    pub reason: String,
+}
+
+/// Whether the key or the value is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    Key,
+    Value,
+}
+
+/// A finding as a rule states it: by object and path.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) object: usize,
+    pub(crate) path: Path,
+    pub(crate) at: At,
+    pub(crate) message: String,
+    pub(crate) related: Vec<(usize, Path, String)>,
+    pub(crate) fix: Option<Fix>,
+}
+
+impl Draft {
+    pub(crate) fn related(mut self, object: &Object, path: Path, message: impl Into<String>) -> Self {
+        self.related.push((object.id, path, message.into()));
+        self
+    }
+
+    pub(crate) fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+}
+
+/// On the value at a path.
+pub(crate) fn on(object: &Object, path: Path, message: impl Into<String>) -> Draft {
+    Draft { object: object.id, path, at: At::Value, message: message.into(), related: Vec::new(), fix: None }
+}
+
+/// On the key of the value at a path.
+pub(crate) fn on_key(object: &Object, path: Path, message: impl Into<String>) -> Draft {
+    Draft { at: At::Key, ..on(object, path, message) }
+}

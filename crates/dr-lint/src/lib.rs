@@ -1,0 +1,22 @@
+//! What is wrong with Velero's manifests, before the night they are needed.
+//!
+//! Rules speak of objects and field paths; this crate turns paths into places in files, silences what a comment
+//! silences, orders what is left and makes fixes. It reads no file and prints nothing.
+
+mod derived;
+pub mod finding;
+pub mod fix;
+pub mod input;
+pub mod judge;
+pub mod rule;
+pub mod rules;
+mod schema;
+mod suppress;
+mod velero;
+
+pub use finding::{Finding, Related, Silenced};
+pub use input::{File, Input, Object};
+pub use judge::{Judgement, Settings, judge};
+pub use rule::{Appetite, Family, Fixable, Rule, Severity};
+pub use rules::RULES;
+pub use velero::Version;

@@ -1,0 +1,109 @@
+//! A workload is in the backup and the data of its volume is not.
+
+use std::collections::{HashMap, HashSet};
+
+use dr_core::select::{Place, Reason, Rule as Why, Verdict};
+use dr_yaml::Path;
+
+use crate::derived::{self, Claim, Derived};
+use crate::finding::{Draft, on, on_key};
+use crate::input::Object;
+use crate::judge::Context;
+use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    id: "volume-left-out",
+    family: Family::Volumes,
+    severity: Severity::Error,
+    appetite: Appetite::Default,
+    summary: "A workload is in the backup and the data of its volume is not.",
+    costs: "The phase says Completed; after a restore the application starts with an empty volume.",
+    proven: "Computed by dr_core::select, a port of the decisions of Velero 1.18.3 in their order, on the pods and claims that the controllers would make; that a StatefulSet's claims carry its matchLabels was seen on a real cluster.",
+    fix: Fixable::No,
+    page: include_str!("../../../../docs/rules/volume-left-out.md"),
+    check,
+};
+
+fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    let derived = Derived::of(context);
+    if derived.claims.is_empty() {
+        return;
+    }
+    let backups: Vec<&Object> = context.backups().into_iter().map(|spec| spec.object).collect();
+    let judged: Vec<_> = backups.iter().map(|backup| (*backup, outcome(context, &derived, backup))).collect();
+    // Where another backup of these manifests has the data, this one may well be about the rest.
+    let taken: HashSet<usize> = judged.iter().flat_map(|(_, outcome)| outcome.taken.iter().copied()).collect();
+    for (backup, outcome) in &judged {
+        for (at, reason) in outcome.lost.iter().filter(|(at, _)| !taken.contains(at)) {
+            if let Some(claim) = derived.claims.get(*at) {
+                out.push(draft(backup, claim, reason));
+            }
+        }
+    }
+}
+
+/// What becomes of the claims in one backup, by their places among the derived ones.
+#[derive(Default)]
+struct Outcome {
+    /// Their workload is in it and their data is not.
+    lost: Vec<(usize, Reason)>,
+    taken: Vec<usize>,
+}
+
+fn outcome(context: &Context<'_>, derived: &Derived<'_>, backup: &Object) -> Outcome {
+    let mut outcome = Outcome::default();
+    let Some(selection) = derived.select(context, backup) else { return outcome };
+    let items = selection
+        .items
+        .iter()
+        .map(|item| ((item.item.resource.as_str(), item.item.namespace.as_deref(), item.item.name.as_str()), item));
+    let items: HashMap<_, _> = items.collect();
+    let volumes = selection
+        .volumes
+        .iter()
+        .filter_map(|volume| Some(((volume.volume.namespace.as_str(), volume.volume.claim.as_deref()?), volume)));
+    let volumes: HashMap<_, _> = volumes.collect();
+    let verdict = |resource: &str, namespace: &str, name: &str| items.get(&(resource, Some(namespace), name)).copied();
+    let included = |resource: &str, namespace: &str, name: &str| {
+        verdict(resource, namespace, name).is_some_and(|item| item.verdict == Verdict::Included)
+    };
+    for (at, claim) in derived.claims.iter().enumerate() {
+        let Claim { workload, namespace, name, pod, .. } = claim;
+        let Some(item) = verdict("persistentvolumeclaims", namespace, name) else { continue };
+        let reason = match item.verdict {
+            Verdict::Excluded if item.chain.iter().any(|reason| reason.rule == Why::ExcludeLabel) => None,
+            Verdict::Excluded => item.chain.last(),
+            // What hangs on facts that manifests do not tell is not judged.
+            Verdict::Included => volumes
+                .get(&(namespace.as_str(), name.as_str()))
+                .filter(|volume| !volume.capture.is_captured())
+                .and_then(|volume| volume.chain.iter().find(|reason| reason.rule == Why::SnapshotsOff)),
+        };
+        let controller = workload.kind.map(|kind| kind.info().resource()).unwrap_or_default();
+        match reason {
+            Some(reason) if included(&controller, namespace, workload.name()) || included("pods", namespace, pod) => {
+                outcome.lost.push((at, reason.clone()));
+            }
+            None if item.verdict == Verdict::Included => outcome.taken.push(at),
+            Some(_) | None => {}
+        }
+    }
+    outcome
+}
+
+fn draft(backup: &Object, claim: &Claim<'_>, reason: &Reason) -> Draft {
+    let Claim { workload, namespace, name, template, .. } = claim;
+    let message = format!(
+        "the data of claim {namespace}/{name} is not in this backup, while {} is: {}",
+        workload.label(),
+        reason.says
+    );
+    let draft = match &reason.place {
+        Place::Backup { field } => on(backup, derived::path(field), message),
+        Place::Policy { .. } | Place::Object { .. } | Place::Server { .. } | Place::Velero => {
+            on_key(backup, Path::keys("spec"), message)
+        }
+    };
+    let place = template.clone().unwrap_or_else(|| Path::keys("spec.template.spec.volumes"));
+    draft.related(workload, place, "the volume")
+}

@@ -1,0 +1,25 @@
+//! A value is of another type than the field.
+
+use crate::finding::Draft;
+use crate::judge::Context;
+use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+use crate::schema::{self, Misfit};
+
+pub(super) const RULE: Rule = Rule {
+    id: "wrong-type",
+    family: Family::Schema,
+    severity: Severity::Error,
+    appetite: Appetite::Default,
+    summary: "A value is of another type than the field.",
+    costs: "The API server refuses the object, so it is never applied.",
+    proven: "Velero's CRDs at 1.15.2, 1.16.2, 1.17.2 and 1.18.1.",
+    fix: Fixable::No,
+    page: include_str!("../../../../docs/rules/wrong-type.md"),
+    check,
+};
+
+fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    out.extend(
+        schema::walk(context).into_iter().filter(|(misfit, _)| *misfit == Misfit::OtherType).map(|(_, draft)| draft),
+    );
+}

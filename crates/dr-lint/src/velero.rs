@@ -1,0 +1,127 @@
+//! Velero's kinds as rules ask for them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use dr_core::kind::Kind;
+use dr_yaml::Path;
+use serde_json::Value;
+
+use crate::input::Object;
+use crate::judge::Context;
+
+/// A minor version of Velero whose schemas are built in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    V1_15,
+    V1_16,
+    V1_17,
+    #[default]
+    V1_18,
+}
+
+impl Version {
+    pub const ALL: [Self; 4] = [Self::V1_15, Self::V1_16, Self::V1_17, Self::V1_18];
+
+    /// The newest patch of it, as the engine of selection counts versions.
+    pub(crate) const fn select(self) -> dr_core::select::Version {
+        use dr_core::select::Version;
+        match self {
+            Self::V1_15 => Version::new(1, 15, 2),
+            Self::V1_16 => Version::new(1, 16, 2),
+            Self::V1_17 => Version::new(1, 17, 2),
+            Self::V1_18 => Version::new(1, 18, 3),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1_15 => "1.15",
+            Self::V1_16 => "1.16",
+            Self::V1_17 => "1.17",
+            Self::V1_18 => "1.18",
+        })
+    }
+}
+
+impl FromStr for Version {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = text.strip_prefix('v').unwrap_or(text);
+        let minor = |version: &Self| plain == version.to_string() || plain.starts_with(&format!("{version}."));
+        Self::ALL.into_iter().find(minor).ok_or_else(|| {
+            let known: Vec<String> = Self::ALL.iter().map(ToString::to_string).collect();
+            format!("known versions of Velero: {}", known.join(", "))
+        })
+    }
+}
+
+/// What a backup is asked to hold: of a Backup its spec, of a Schedule the template of its backups.
+pub(crate) struct Spec<'i> {
+    pub(crate) object: &'i Object,
+    pub(crate) path: Path,
+    pub(crate) value: &'i Value,
+}
+
+impl<'i> Spec<'i> {
+    pub(crate) fn get(&self, field: &str) -> Option<&'i Value> {
+        self.value.get(field).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn at(&self, field: &str) -> Path {
+        self.path.clone().key(field)
+    }
+
+    /// The strings of a list with their places.
+    pub(crate) fn strings(&self, field: &str) -> Vec<(Path, &'i str)> {
+        strings(self.value.get(field), &self.at(field))
+    }
+}
+
+/// The strings of a list with their places.
+pub(crate) fn strings<'v>(list: Option<&'v Value>, path: &Path) -> Vec<(Path, &'v str)> {
+    let items = list.and_then(Value::as_array).into_iter().flatten().enumerate();
+    items.filter_map(|(at, item)| Some((path.clone().index(at), item.as_str()?))).collect()
+}
+
+impl<'i> Context<'i> {
+    /// Every object that is judged.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = &'i Object> + use<'i> {
+        self.input.objects.iter().filter(|object| !object.context)
+    }
+
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &'i Object> + use<'i> {
+        self.judged().filter(move |object| object.kind == Some(kind))
+    }
+
+    /// Everything of a kind, context included.
+    pub(crate) fn seen(&self, kind: Kind) -> impl Iterator<Item = &'i Object> + use<'i> {
+        self.input.objects.iter().filter(move |object| object.kind == Some(kind))
+    }
+
+    /// The specs of all Backups and Schedules.
+    pub(crate) fn backups(&self) -> Vec<Spec<'i>> {
+        let found = self.judged().filter_map(|object| {
+            let (pointer, path) = match object.kind {
+                Some(Kind::Backup) => ("/spec", Path::keys("spec")),
+                Some(Kind::Schedule) => ("/spec/template", Path::keys("spec.template")),
+                Some(_) | None => return None,
+            };
+            let value = object.raw.at(pointer).filter(|value| value.is_object())?;
+            Some(Spec { object, path, value })
+        });
+        found.collect()
+    }
+
+    /// The specs of all Restores.
+    pub(crate) fn restores(&self) -> Vec<Spec<'i>> {
+        let found = self.of(Kind::Restore).filter_map(|object| {
+            let value = object.raw.at("/spec").filter(|value| value.is_object())?;
+            Some(Spec { object, path: Path::keys("spec"), value })
+        });
+        found.collect()
+    }
+}

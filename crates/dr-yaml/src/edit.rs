@@ -1,0 +1,196 @@
+//! Edits of a text by spans: what is not meant stays as it was, comments, order, quotes and line ends included.
+//!
+//! An edit that cannot be made cleanly is none: flow style with comments in between, block scalars, text that stands for
+//! several places.
+
+use crate::text::Span;
+use crate::tree::{Entry, Node, NodeId, Style, Tree};
+use crate::{Found, Path};
+
+/// One replacement.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    pub start: usize,
+    pub end: usize,
+    pub with: String,
+}
+
+impl Edit {
+    fn new(span: Span, with: impl Into<String>) -> Self {
+        Self { start: span.start, end: span.end, with: with.into() }
+    }
+}
+
+/// The text with all edits made; none if two of them touch the same place or one is outside.
+pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
+    let mut edits = edits.to_vec();
+    edits.sort();
+    edits.dedup();
+    let mut result = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in &edits {
+        if edit.start < at {
+            return None;
+        }
+        result.push_str(text.get(at..edit.start)?);
+        result.push_str(&edit.with);
+        text.get(edit.start..edit.end)?;
+        at = edit.end;
+    }
+    result.push_str(text.get(at..)?);
+    Some(result)
+}
+
+/// Another string in place of the scalar at a path, quoted as it was.
+pub fn set(tree: &Tree, path: &Path, to: &str) -> Option<Edit> {
+    let Found { value, shared, .. } = tree.find(path)?;
+    let span = tree.span(value);
+    if shared || span.is_empty() {
+        return None;
+    }
+    let Node::Scalar { style, .. } = tree.node(value)? else { return None };
+    let written = match style {
+        Style::Plain if is_plain(to) => to.to_owned(),
+        Style::SingleQuoted if !to.contains(char::is_control) => format!("'{}'", to.replace('\'', "''")),
+        Style::Plain | Style::DoubleQuoted | Style::SingleQuoted | Style::Json => quoted(to),
+        Style::Block => return None,
+    };
+    Some(Edit::new(span, written))
+}
+
+/// Without the entry a path leads to, its line or lines included; block style alone, and never the only one of its map.
+pub fn remove(tree: &Tree, text: &str, path: &Path) -> Option<Edit> {
+    let Found { key, value, shared } = tree.find(path)?;
+    let parent = tree.find(&path.parent())?;
+    let (entries, flow) = entries(tree, parent.value)?;
+    if shared || flow || entries.len() < 2 {
+        return None;
+    }
+    remove_entry(tree, text, Entry { key: key?, value })
+}
+
+/// The same for one of several equal keys.
+pub fn remove_entry(tree: &Tree, text: &str, entry: Entry) -> Option<Edit> {
+    let start = line_start(text, tree.span(entry.key).start);
+    let before = text.get(start..tree.span(entry.key).start)?;
+    if !before.chars().all(|c| c == ' ') {
+        return None;
+    }
+    let end = tree.span(entry.value).end.max(tree.span(entry.key).end);
+    let end = line_end(text, end)?;
+    Some(Edit::new(start..end, ""))
+}
+
+/// A further entry behind the last one of the block map at a path.
+pub fn insert(tree: &Tree, text: &str, map: &Path, key: &str, value: &str) -> Option<Edit> {
+    let Found { value: id, shared, .. } = tree.find(map)?;
+    let (entries, flow) = entries(tree, id)?;
+    if shared || flow {
+        return None;
+    }
+    let (first, last) = (entries.first()?, entries.last()?);
+    let start = tree.span(first.key).start;
+    let column = text.get(line_start(text, start)..start)?.chars().count();
+    let end = line_end(text, tree.span(last.value).end.max(tree.span(last.key).end))?;
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let value = if is_plain(value) { value.to_owned() } else { quoted(value) };
+    let line = format!("{}{key}: {value}", " ".repeat(column));
+    let open = text.get(..end).is_some_and(|before| !before.ends_with('\n'));
+    let written = if open { format!("{newline}{line}") } else { format!("{line}{newline}") };
+    Some(Edit::new(end..end, written))
+}
+
+fn entries(tree: &Tree, id: NodeId) -> Option<(&[Entry], bool)> {
+    match tree.node(id)? {
+        Node::Mapping { entries, flow } => Some((entries, *flow)),
+        Node::Scalar { .. } | Node::Sequence { .. } | Node::Alias(_) => None,
+    }
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1)
+}
+
+/// Behind the line break that follows, where nothing but a comment stands before it.
+fn line_end(text: &str, at: usize) -> Option<usize> {
+    let rest = text.get(at..)?;
+    let line = rest.split_inclusive('\n').next().unwrap_or("");
+    let trimmed = line.trim();
+    (trimmed.is_empty() || trimmed.starts_with('#')).then_some(at + line.len())
+}
+
+/// Whether it can stand without quotes, in any position, and is a string to every reader of YAML.
+fn is_plain(text: &str) -> bool {
+    let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    let number = text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| "hms".contains(c));
+    let middle = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
+    let string = matches!(crate::scalar::resolve(None, text, Style::Plain), Ok(crate::scalar::Scalar::String(_)));
+    (first || number) && middle && string
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Text;
+
+    fn tree(text: &str) -> Tree {
+        crate::read(&Text::from(text)).documents.remove(0).tree.unwrap()
+    }
+
+    #[track_caller]
+    fn check(text: &str, edit: impl Fn(&Tree) -> Option<Edit>, want: Option<&str>) {
+        let edit = edit(&tree(text));
+        assert_eq!(edit.and_then(|edit| apply(text, &[edit])).as_deref(), want, "{text:?}");
+    }
+
+    #[test]
+    fn a_value_keeps_its_quotes_its_comment_and_its_line_end() {
+        let to = |tree: &Tree| set(tree, &Path::keys("a.b"), "720h");
+        check("a:\r\n  b: 30d # c\r\n", to, Some("a:\r\n  b: 720h # c\r\n"));
+        check("a: {b: \"30d\"}\n", to, Some("a: {b: \"720h\"}\n"));
+        check("a: {b: '30d'}\n", to, Some("a: {b: '720h'}\n"));
+        check("{\"a\": {\"b\": 3}}\n", to, Some("{\"a\": {\"b\": \"720h\"}}\n"));
+        check("a:\n  b: |\n    x\n", to, None);
+        check("x: &x {b: 30d}\na: *x\n", to, None);
+        check("a:\n  b:\n", to, None);
+        check("a: {b: x}\n", |tree| set(tree, &Path::keys("a.b"), "yes"), Some("a: {b: \"yes\"}\n"));
+    }
+
+    #[test]
+    fn an_entry_goes_with_its_lines_and_never_leaves_a_map_empty() {
+        let away = |text: &'static str| move |tree: &Tree| remove(tree, text, &Path::keys("a.b"));
+        let text = "a:\n  b: {} # c\n  c: 1\n";
+        check(text, away(text), Some("a:\n  c: 1\n"));
+        let text = "a:\n  c: 1\n  b:\n    - 1\n    - 2\nd: 1\n";
+        check(text, away(text), Some("a:\n  c: 1\nd: 1\n"));
+        let text = "a:\n  b: |\n    x\n  c: 1\n";
+        check(text, away(text), Some("a:\n  c: 1\n"));
+        let text = "a:\n  b: 1\n";
+        check(text, away(text), None);
+        let text = "a: {b: 1, c: 2}\n";
+        check(text, away(text), None);
+    }
+
+    #[test]
+    fn an_entry_comes_behind_the_last_one_in_its_column() {
+        let more = |text: &'static str| move |tree: &Tree| insert(tree, text, &Path::keys("a").index(0), "k", "Fail");
+        let text = "a:\n- b: 1\n  c: 2\nd: 3\n";
+        check(text, more(text), Some("a:\n- b: 1\n  c: 2\n  k: Fail\nd: 3\n"));
+        let text = "a:\n  - b: 1";
+        check(text, more(text), Some("a:\n  - b: 1\n    k: Fail"));
+        let text = "a: [{b: 1}]\n";
+        check(text, more(text), None);
+    }
+
+    #[test]
+    fn edits_that_touch_are_not_made() {
+        let edit = |start, end| Edit { start, end, with: "x".into() };
+        assert_eq!(apply("abc", &[edit(0, 2), edit(1, 3)]), None);
+        assert_eq!(apply("abc", &[edit(0, 1), edit(0, 1), edit(2, 3)]).as_deref(), Some("xbx"));
+        assert_eq!(apply("abc", &[edit(2, 9)]), None);
+    }
+}
