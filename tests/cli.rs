@@ -109,11 +109,6 @@ fn what_is_typed_is_answered_with_this() {
 }
 
 #[test]
-fn lint_says_that_it_has_no_rules_yet() {
-    fails(&run(LINT, None, &["backup.yaml"]), 2, "no lint rules yet");
-}
-
-#[test]
 fn without_a_kubeconfig_nothing_is_guessed() {
     for program in [RESTORE, BACKUP] {
         fails(&run(program, None, &["--ns", "shop", "--dry-run"]), 3, "there is no kubeconfig");

@@ -1,32 +1,217 @@
-//! `kubectl dr lint`.
+//! `kubectl dr lint`: reads files, has `dr-lint` judge them, and tells of it. No cluster, no runtime.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use dr_lint::{Appetite, Finding, Input, Judgement, Severity, Version};
 
 use crate::exit::Exit;
 use crate::flags;
+use crate::out;
 use crate::report::Failure;
+
+mod config;
+mod files;
+mod github;
+mod gitlab;
+mod json;
+mod junit;
+mod mend;
+mod pages;
+mod sarif;
+mod summary;
+mod text;
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people: the place, the reason, the fix
+    #[default]
+    Text,
+    /// One document, described in docs/schema/lint-report.json
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// One test case per file
+    Junit,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A report of GitLab's code quality
+    Gitlab,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Info => Self::Info,
+            Level::Warning => Self::Warning,
+            Level::Error => Self::Error,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Hunger {
+    /// What nearly everybody wants to hear
+    Default,
+    /// What is right and could be said better
+    Pedantic,
+    /// Whatever might be wrong
+    Audit,
+}
+
+impl From<Hunger> for Appetite {
+    fn from(hunger: Hunger) -> Self {
+        match hunger {
+            Hunger::Default => Self::Default,
+            Hunger::Pedantic => Self::Pedantic,
+            Hunger::Audit => Self::Audit,
+        }
+    }
+}
+
+/// Which fixes are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Fixes {
+    /// Those after which the file says what was meant before
+    Safe,
+    /// Also those that choose
+    Unsafe,
+}
 
 #[derive(Debug, Parser)]
 #[command(
     name = "kubectl-dr-lint",
     bin_name = "kubectl dr lint",
     version,
+    override_usage = "kubectl dr lint FILE…\n       kubectl dr lint explain RULE\n       kubectl dr lint rules",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     about = "Find what makes a backup worthless before it is needed",
-    long_about = "Find what makes a backup worthless before it is needed.\n\nThis version has no rules yet."
+    long_about = "Find what makes a backup worthless before it is needed.\n\nReads manifests as kubectl does; needs no \
+                  cluster and no CRDs."
 )]
 struct Cli {
-    /// Manifests to check
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Manifests, folders with manifests (.yaml, .yml, .json), or - for standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Manifests and folders that are looked at and not judged: what a chart elsewhere brings; may be repeated
+    #[arg(long = "with", value_name = "FILE")]
+    context: Vec<PathBuf>,
+    /// How to print the findings
+    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "text")]
+    output: Output,
+    /// From which severity on the exit code is 1
+    #[arg(long, value_name = "SEVERITY", default_value = "warning")]
+    threshold: Level,
+    /// How much to hear
+    #[arg(long, value_name = "APPETITE")]
+    appetite: Option<Hunger>,
+    /// Velero's minor version, such as 1.17; the newest one known otherwise
+    #[arg(long, value_name = "1.x")]
+    velero_version: Option<Version>,
+    /// Make the fixes that are safe, or with =unsafe all
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "safe")]
+    fix: Option<Fixes>,
+    /// Show the fixes as a diff, and write nothing
+    #[arg(long)]
+    diff: bool,
+    /// The configuration; dr-lint.yaml of this folder otherwise
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell of a rule: what it costs, how it is known, what to do
+    Explain {
+        /// Its id
+        rule: String,
+    },
+    /// List the rules
+    Rules {
+        /// How to print them
+        #[arg(short = 'o', long, value_name = "FORMAT", default_value = "table")]
+        output: pages::Listing,
+    },
+}
+
+/// Everything a report tells of.
+struct Report<'r> {
+    input: &'r Input,
+    judgement: &'r Judgement,
+    threshold: Severity,
+    /// Files that were asked for and hold no manifest.
+    passed_over: &'r [String],
+}
+
+impl Report<'_> {
+    fn failing(&self) -> impl Iterator<Item = &Finding> {
+        self.judgement.findings.iter().filter(|finding| finding.severity >= self.threshold)
+    }
+
+    fn file(&self, finding: &Finding) -> &dr_lint::File {
+        self.input.file_of(finding)
+    }
 }
 
 pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
-    let Cli { files: _ } = match flags::parse::<Cli>(Cli::command(), args) {
+    let cli = match flags::parse::<Cli>(Cli::command(), args) {
         Ok(cli) => cli,
         Err(exit) => return Ok(exit),
     };
-    Err(Failure::usage("this version has no lint rules yet").hint("kubectl dr backup and kubectl dr restore work"))
+    match &cli.command {
+        Some(Command::Explain { rule }) => return pages::explain(rule),
+        Some(Command::Rules { output }) => return pages::rules(*output),
+        None => {}
+    }
+    if cli.files.is_empty() {
+        let usage = "usage: kubectl dr lint FILE…, or - for standard input";
+        return Err(Failure::usage("which manifests? no file and no folder is named").hint(usage));
+    }
+    let config = config::find(cli.config.as_deref())?;
+    let settings = config.settings(cli.appetite.map(Appetite::from), cli.velero_version);
+    let mut input = Input::default();
+    let passed_over = files::read(&mut input, &cli.files, &cli.context)?;
+    let judgement = dr_lint::judge(&input, &settings);
+    if cli.diff || cli.fix.is_some() {
+        let which = cli.fix.unwrap_or(Fixes::Safe);
+        if cli.diff {
+            return mend::show(&input, &judgement, which);
+        }
+        if mend::make(&input, &judgement, which)? {
+            // What is told is what the files hold now.
+            let mut mended = Input::default();
+            let passed_over = files::read(&mut mended, &cli.files, &cli.context)?;
+            let judgement = dr_lint::judge(&mended, &settings);
+            return tell(&cli, &mended, &judgement, &passed_over);
+        }
+    }
+    tell(&cli, &input, &judgement, &passed_over)
+}
+
+fn tell(cli: &Cli, input: &Input, judgement: &Judgement, passed_over: &[String]) -> Result<Exit, Failure> {
+    let report = Report { input, judgement, threshold: cli.threshold.into(), passed_over };
+    match cli.output {
+        Output::Text => out::result(&text::render(&report))?,
+        Output::Json => out::json(&json::of(&report))?,
+        Output::Sarif => out::json(&sarif::of(&report))?,
+        Output::Junit => out::result(&junit::render(&report))?,
+        Output::Github => out::result(&github::render(&report))?,
+        Output::Gitlab => out::json(&gitlab::of(&report))?,
+    }
+    if cli.output != Output::Text {
+        out::prose(&summary::of(&report));
+    }
+    Ok(if report.failing().next().is_some() { Exit::Failed } else { Exit::Done })
 }

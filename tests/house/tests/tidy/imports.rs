@@ -13,7 +13,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("dr-yaml", &[]),
     ("dr-lint", &["dr-core", "dr-yaml"]),
     ("dr-cluster", &["dr-core", "dr-run"]),
-    ("dr-cli", &["dr-cluster", "dr-core", "dr-run"]),
+    ("dr-cli", &["dr-cluster", "dr-core", "dr-lint", "dr-run", "dr-yaml"]),
     ("kubectl-dr", &["dr-cli"]),
 ];
 

@@ -1,0 +1,107 @@
+//! `-o json`: an interface, described in `docs/schema/lint-report.json`.
+
+use dr_lint::Finding;
+use serde::Serialize;
+
+use super::Report;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReportV1<'r> {
+    api_version: &'static str,
+    kind: &'static str,
+    findings: Vec<FindingV1<'r>>,
+    silenced: Vec<SilencedV1<'r>>,
+    /// Files that are templates and were left alone.
+    templates: Vec<&'r str>,
+    /// Files that hold no manifest.
+    empty: &'r [String],
+    judged: usize,
+    seen: usize,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SilencedV1<'r> {
+    reason: &'r str,
+    #[serde(flatten)]
+    finding: FindingV1<'r>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FindingV1<'r> {
+    rule: &'static str,
+    severity: &'static str,
+    message: &'r str,
+    place: PlaceV1<'r>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path: String,
+    related: Vec<RelatedV1<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<FixV1<'r>>,
+}
+
+/// Lines and columns from 1, columns in characters, the end exclusive.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PlaceV1<'r> {
+    file: &'r str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct RelatedV1<'r> {
+    message: &'r str,
+    place: PlaceV1<'r>,
+}
+
+#[derive(Debug, Serialize)]
+struct FixV1<'r> {
+    title: &'r str,
+    safe: bool,
+}
+
+fn place<'r>(file: &'r dr_lint::File, span: &dr_yaml::Span) -> PlaceV1<'r> {
+    let (start, end) = (file.lines.place(&file.text, span.start), file.lines.place(&file.text, span.end));
+    PlaceV1 { file: &file.name, line: start.line, column: start.column, end_line: end.line, end_column: end.column }
+}
+
+fn finding<'r>(report: &'r Report<'_>, finding: &'r Finding) -> FindingV1<'r> {
+    let related = finding.related.iter().filter_map(|related| {
+        let file = report.input.files.get(related.file)?;
+        Some(RelatedV1 { message: &related.message, place: place(file, &related.span) })
+    });
+    FindingV1 {
+        rule: finding.rule,
+        severity: finding.severity.name(),
+        message: &finding.message,
+        place: place(report.file(finding), &finding.span),
+        object: finding.object.and_then(|id| report.input.objects.get(id)).map(dr_lint::Object::label),
+        path: finding.path.to_string(),
+        related: related.collect(),
+        fix: finding.fix.as_ref().map(|fix| FixV1 { title: &fix.title, safe: fix.safe }),
+    }
+}
+
+pub(super) fn of<'r>(report: &'r Report<'_>) -> ReportV1<'r> {
+    let silenced = report.judgement.silenced.iter();
+    let templates = report.judgement.templates.iter().filter_map(|at| report.input.files.get(*at));
+    ReportV1 {
+        api_version: "dr/v1",
+        kind: "LintReport",
+        findings: report.judgement.findings.iter().map(|found| finding(report, found)).collect(),
+        silenced: silenced
+            .map(|one| SilencedV1 { reason: &one.reason, finding: finding(report, &one.finding) })
+            .collect(),
+        templates: templates.map(|file| file.name.as_str()).collect(),
+        empty: report.passed_over,
+        judged: report.judgement.judged,
+        seen: report.judgement.seen,
+    }
+}

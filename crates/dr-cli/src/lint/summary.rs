@@ -1,0 +1,44 @@
+//! The last line: what was looked at, and what was not.
+
+use std::fmt::Write as _;
+
+use dr_lint::Severity;
+
+use super::Report;
+
+pub(super) fn of(report: &Report<'_>) -> String {
+    let count = |severity| report.judgement.findings.iter().filter(|finding| finding.severity == severity).count();
+    let mut parts = Vec::new();
+    for (severity, one, many) in [
+        (Severity::Error, "error", "errors"),
+        (Severity::Warning, "warning", "warnings"),
+        (Severity::Info, "note", "notes"),
+    ] {
+        match count(severity) {
+            0 => {}
+            1 => parts.push(format!("1 {one}")),
+            count => parts.push(format!("{count} {many}")),
+        }
+    }
+    let found = if parts.is_empty() { "nothing found".to_owned() } else { parts.join(", ") };
+    let files = report.input.files.iter().filter(|file| !file.context).count();
+    let mut text = format!(
+        "{found} in {} of Velero's objects and {} others, {files} {}",
+        report.judgement.judged,
+        report.judgement.seen,
+        if files == 1 { "file" } else { "files" }
+    );
+    if !report.judgement.silenced.is_empty() {
+        let _ = write!(text, "; {} silenced", report.judgement.silenced.len());
+    }
+    for file in report.judgement.templates.iter().filter_map(|at| report.input.files.get(*at)) {
+        let _ = write!(text, "\n{}: a template of Helm, left alone; lint what helm template prints", file.name);
+    }
+    for name in report.passed_over {
+        let _ = write!(text, "\n{name}: no manifest in it");
+    }
+    if report.judgement.judged == 0 {
+        text.push_str("\nnone of Velero's objects was seen: nothing was judged but the reading itself and annotations");
+    }
+    text
+}
