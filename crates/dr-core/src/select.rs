@@ -135,6 +135,14 @@ pub enum Capture {
     Unknown,
 }
 
+impl ItemVerdict {
+    /// The one line to change for an item that is left out.
+    pub fn fix(&self) -> Option<String> {
+        let left_out = self.verdict == Verdict::Excluded;
+        self.chain.iter().rev().find_map(fix::fix).filter(|_| left_out)
+    }
+}
+
 impl Capture {
     pub fn is_captured(&self) -> bool {
         match self {
@@ -144,6 +152,14 @@ impl Capture {
             | Self::NativeSnapshot { .. } => true,
             Self::None | Self::Unknown => false,
         }
+    }
+}
+
+impl VolumeVerdict {
+    /// The step of the chain that decides; of data that is not captured, the one that `fix` is about.
+    pub fn deciding(&self) -> Option<&Reason> {
+        let fixable = self.chain.iter().rev().find(|reason| fix::fix(reason).is_some());
+        fixable.filter(|_| !self.capture.is_captured()).or(self.chain.last())
     }
 }
 

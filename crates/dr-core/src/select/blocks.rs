@@ -191,6 +191,16 @@ impl Run<'_> {
         if item.reference.resource == CLAIMS { snapshot::claim(self, item) } else { Ok(()) }
     }
 
+    /// What a snapshot adds, which no check is asked about.
+    pub(crate) fn must_include(&mut self, number: usize, by: &Item, reason: Reason) {
+        if self.archived.insert(number) && !self.collected.numbers.contains(&number) {
+            let by = self.cluster.find(&by.reference.resource, by.reference.namespace.as_deref(), &by.reference.name);
+            if let Some(by) = by {
+                self.brought.entry(number).or_insert((by, reason));
+            }
+        }
+    }
+
     /// The definition of every custom kind of which something was backed up.
     fn definitions(&mut self) {
         let Some(resource) = self.cluster.resources.named(DEFINITIONS).and_then(|of| self.cluster.resources.0.get(of))
@@ -202,7 +212,8 @@ impl Run<'_> {
         {
             return;
         }
-        let mut backed_up: Vec<usize> = self.backed_up.iter().copied().collect();
+        // What an action alone added, as a snapshot's class, does not count.
+        let mut backed_up: Vec<usize> = self.backed_up.intersection(&self.in_block).copied().collect();
         backed_up.sort_unstable();
         for number in backed_up {
             let Some(item) = self.cluster.item(number).filter(|_| !self.failed.contains_key(&number)) else {

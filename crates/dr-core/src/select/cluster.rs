@@ -97,6 +97,22 @@ impl Cluster {
         &self.unknown
     }
 
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// The objects of a type, of one namespace where one is named.
+    pub fn objects(&self, resource: &str, namespace: Option<&str>) -> impl Iterator<Item = &Object> {
+        let wanted = namespace.map(str::to_owned);
+        let of_namespace = move |item: &&Item| wanted.is_none() || item.reference.namespace == wanted;
+        self.of(resource).map(|(_, item)| item).filter(of_namespace).map(|item| &item.object)
+    }
+
+    /// All that are judged.
+    pub fn names(&self) -> impl Iterator<Item = &ItemRef> {
+        self.items.iter().map(|item| &item.reference)
+    }
+
     pub(crate) fn items(&self) -> impl ExactSizeIterator<Item = &Item> {
         self.items.iter()
     }

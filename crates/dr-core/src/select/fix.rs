@@ -74,6 +74,7 @@ pub(crate) fn fix(reason: &Reason) -> Option<String> {
         | Rule::BroughtByGroup
         | Rule::BroughtByServiceAccount
         | Rule::BroughtByInstance
+        | Rule::BroughtBySnapshot
         | Rule::DroppedByError
         | Rule::CopiedByDefault
         | Rule::OptedIn

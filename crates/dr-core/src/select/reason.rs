@@ -186,6 +186,9 @@ rules! {
     BroughtByInstance "brought-by-instance":
         "an object of a custom kind brings its CustomResourceDefinition along",
         "pkg/backup/backup.go:backupCRD";
+    BroughtBySnapshot "brought-by-snapshot":
+        "a CSI snapshot brings its VolumeSnapshotClass along, past all filters",
+        "pkg/backup/actions/csi/volumesnapshot_action.go:Execute";
     DroppedByError "dropped-by-error":
         "backing it up ends in an error, and its manifest is left out",
         "pkg/backup/item_backupper.go:backupItemInternal";

@@ -24,9 +24,11 @@ pub struct Server {
     pub default_location: String,
     /// `--default-volume-snapshot-locations`: by provider.
     pub default_snapshot_locations: BTreeMap<String, String>,
-    /// `--default-volume-group-snapshot-label-key`
+    /// `--volume-group-snapshot-label-key`
     pub volume_group_label: String,
-    /// The ConfigMap of `--global-backup-volume-policies-configmap`.
+    /// `--global-backup-volume-policies-configmap`
+    pub global_policies_name: Option<String>,
+    /// What that ConfigMap holds.
     pub global_policies: Policies,
 }
 
@@ -51,6 +53,7 @@ impl Server {
             default_location: "default".to_owned(),
             default_snapshot_locations: BTreeMap::new(),
             volume_group_label: "velero.io/volume-group".to_owned(),
+            global_policies_name: None,
             global_policies: Policies::None,
         }
     }
@@ -97,14 +100,17 @@ impl Server {
             "default-volumes-to-fs-backup" => self.default_volumes_to_fs_backup = on,
             "default-snapshot-move-data" => self.default_snapshot_move_data = on,
             "default-backup-storage-location" => self.default_location = text(),
-            "default-volume-group-snapshot-label-key" => self.volume_group_label = text(),
+            "volume-group-snapshot-label-key" => self.volume_group_label = text(),
             "default-volume-snapshot-locations" => {
                 let pairs = text();
                 let pairs = pairs.split(',').filter_map(|pair| pair.split_once(':'));
                 self.default_snapshot_locations =
                     pairs.map(|(provider, name)| (provider.trim().to_owned(), name.trim().to_owned())).collect();
             }
-            "global-backup-volume-policies-configmap" if !text().is_empty() => self.global_policies = Policies::NotRead,
+            "global-backup-volume-policies-configmap" if !text().is_empty() => {
+                self.global_policies_name = Some(text());
+                self.global_policies = Policies::NotRead;
+            }
             // Of the others none decides what is in a backup.
             _ => {}
         }

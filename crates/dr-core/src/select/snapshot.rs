@@ -107,7 +107,16 @@ pub(crate) fn claim(run: &mut Run<'_>, claim: &Item) -> Result<(), Reason> {
     let reference = of_claim(claim);
     let outcome = csi(run, claim);
     match outcome {
-        Ok(Ok((capture, chain))) => run.capture(&reference, capture, chain),
+        Ok(Ok((capture, chain))) => {
+            if let Capture::CsiSnapshot { class } = &capture
+                && let Some(number) = run.cluster.find(CLASSES, None, class)
+            {
+                let says = format!("{} is snapshotted with it", claim.reference);
+                let place = Place::object(&claim.reference, "spec.storageClassName");
+                run.must_include(number, claim, Reason::new(Rule::BroughtBySnapshot, place, says));
+            }
+            run.capture(&reference, capture, chain);
+        }
         Ok(Err(reason)) => run.skip(&reference, reason, Shown::Silent),
         Err(reason) => {
             run.skip(&reference, reason.clone(), Shown::Error);
@@ -241,6 +250,7 @@ fn node_agent_ready(run: &mut Run<'_>) -> Result<(), Reason> {
     Err(Reason::new(Rule::NodeAgentMissing, place, says))
 }
 
+const CLASSES: &str = "volumesnapshotclasses.snapshot.storage.k8s.io";
 const CLASS_OF_CLAIM: &str = "velero.io/csi-volumesnapshot-class";
 const CLASS_LABEL: &str = "velero.io/csi-volumesnapshot-class";
 const CLASS_DEFAULT: &str = "snapshot.storage.kubernetes.io/is-default-class";
@@ -248,8 +258,7 @@ const CLASS_DEFAULT: &str = "snapshot.storage.kubernetes.io/is-default-class";
 /// `GetVolumeSnapshotClass`: an annotation that names no fitting class is passed over in silence; of label and
 /// default annotation only the presence counts.
 fn snapshot_class(run: &Run<'_>, claim: &Item, driver: &str) -> Result<(String, Reason), Reason> {
-    let kind = "volumesnapshotclasses.snapshot.storage.k8s.io";
-    let classes: Vec<&Item> = run.cluster.of(kind).map(|(_, class)| class).collect();
+    let classes: Vec<&Item> = run.cluster.of(CLASSES).map(|(_, class)| class).collect();
     let of_driver: Vec<&Item> =
         classes.iter().copied().filter(|class| class.object.str_at("/driver") == Some(driver)).collect();
     let on_backup = format!("velero.io/csi-volumesnapshot-class_{}", driver.to_lowercase());
@@ -287,8 +296,8 @@ fn snapshot_class(run: &Run<'_>, claim: &Item, driver: &str) -> Result<(String, 
     if let [only] = of_driver.as_slice() {
         return Ok(chosen(only, Place::object(&only.reference, "driver"), "it is the only one of the driver"));
     }
-    if let Some(why) = run.cluster.unread(kind) {
-        return Err(Reason::new(Rule::NotRead, Place::Velero, format!("{kind} were not read: {why}")));
+    if let Some(why) = run.cluster.unread(CLASSES) {
+        return Err(Reason::new(Rule::NotRead, Place::Velero, format!("{CLASSES} were not read: {why}")));
     }
     let says = format!(
         "{} VolumeSnapshotClasses are of driver {driver}, and none of them is labelled {CLASS_LABEL}",

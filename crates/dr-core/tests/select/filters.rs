@@ -5,6 +5,9 @@ use serde_json::json;
 
 use crate::build::World;
 
+/// Comes along with every CSI snapshot.
+const CLASS: &str = "volumesnapshotclasses.snapshot.storage.k8s.io/snap";
+
 #[test]
 fn a_selector_that_misses_the_claim_takes_it_through_its_pod() {
     let mut world = World::new();
@@ -12,7 +15,7 @@ fn a_selector_that_misses_the_claim_takes_it_through_its_pod() {
     let answer = world.backup(json!({"includedNamespaces": ["shop"], "labelSelector": {"matchLabels": {"app": "db"}}}));
     assert_eq!(
         answer.all(),
-        ["pods/shop/db-0", "persistentvolumeclaims/shop/data", "persistentvolumes/pv-data", "namespaces/shop",]
+        ["pods/shop/db-0", "persistentvolumeclaims/shop/data", "persistentvolumes/pv-data", "namespaces/shop", CLASS]
     );
     assert!(answer.item("persistentvolumeclaims/shop/data").by_accident);
     assert_eq!(
@@ -102,9 +105,26 @@ fn the_old_family_rejects_the_volume_of_an_included_claim_and_the_new_one_takes_
     let mut world = World::new();
     world.claim("data", json!({}));
     let old = world.backup(json!({"includedNamespaces": ["shop"], "includedResources": ["pvc"]}));
-    assert_eq!(old.all(), ["persistentvolumeclaims/shop/data"]);
+    assert_eq!(old.all(), ["persistentvolumeclaims/shop/data", CLASS]);
     let new = world.backup(json!({"includedNamespaces": ["shop"], "includedNamespaceScopedResources": ["pvc"]}));
-    assert_eq!(new.all(), ["persistentvolumeclaims/shop/data", "persistentvolumes/pv-data", "namespaces/shop"]);
+    assert_eq!(new.all(), ["persistentvolumeclaims/shop/data", "persistentvolumes/pv-data", "namespaces/shop", CLASS]);
+}
+
+#[test]
+fn a_snapshot_brings_its_class_along_past_every_filter_and_moved_data_does_not() {
+    let mut world = World::new();
+    world
+        .claim("data", json!({}))
+        .with("snap", json!({"metadata": {"labels": {"velero.io/exclude-from-backup": "true"}}}));
+    let none = json!({"includedNamespaces": ["shop"], "includeClusterResources": false, "excludedResources": ["volumesnapshotclasses"]});
+    let answer = world.backup(none.clone());
+    assert!(answer.has(CLASS));
+    assert_eq!(answer.why(CLASS).last(), Some(&Rule::BroughtBySnapshot));
+    for without in [json!({"snapshotMoveData": true}), json!({"snapshotVolumes": false})] {
+        let mut spec = none.clone();
+        json_patch::merge(&mut spec, &without);
+        assert!(!world.backup(spec).has(CLASS), "{without}");
+    }
 }
 
 #[test]
