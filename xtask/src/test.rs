@@ -97,7 +97,7 @@ impl Tests<'_> {
         println!("\n== {name}");
         let began = Instant::now();
         match Cargo::run(&mut cargo.command(self.root), limit) {
-            Ok(Ended { success, passed, failed, ignored, did_nothing: _ }) => {
+            Ok(Ended { success, passed, failed, ignored, did_nothing: _, at_failure: _ }) => {
                 self.tally.tests(name, passed, failed, success, began.elapsed());
                 ignored
             }

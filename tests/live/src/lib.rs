@@ -10,6 +10,7 @@ mod cases;
 mod dr;
 mod left;
 mod node;
+mod picture;
 pub mod refused;
 mod remove;
 mod secret;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::access::{self, As};
+use crate::picture;
 
 /// One running node, held alone while this value lives.
 pub struct Node {
@@ -42,6 +43,7 @@ impl Node {
         let home = env::temp_dir().join(format!("kubectl-dr-live-home-{}", std::process::id()));
         drop(fs::remove_dir_all(&home));
         fs::create_dir_all(&home).expect("make a home");
+        picture::on_panic(dir.join("bin/kubectl"), kubeconfig.clone());
         let node = Self { kubeconfig, dir, bin, home, _alone: alone };
         access::prepare(&node);
         Ok(node)

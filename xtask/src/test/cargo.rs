@@ -23,6 +23,8 @@ pub(crate) struct Ended {
     pub(crate) ignored: Vec<(String, String)>,
     /// Why a test that began did nothing, as it says itself.
     pub(crate) did_nothing: Option<String>,
+    /// What a test that failed told of the moment.
+    pub(crate) at_failure: Vec<String>,
 }
 
 /// A `cargo test` to be.
@@ -155,6 +157,8 @@ impl Ended {
             self.failed += number("failed");
         } else if let Some((_, why)) = line.split_once("SKIPPED: ") {
             self.did_nothing = Some(why.to_owned());
+        } else if let Some((_, line)) = line.split_once("AT FAILURE: ") {
+            self.at_failure.push(line.to_owned());
         } else if let Some((name, reason)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored"))
         {
             let reason = reason.trim_start_matches(", ").trim();
@@ -181,9 +185,11 @@ mod tests {
             ended.count(line);
         }
         let ignored = vec![("a::waits".to_owned(), "needs a node".to_owned())];
-        assert_eq!(ended, Ended { success: false, passed: 7, failed: 1, ignored, did_nothing: None });
+        assert_eq!(ended, Ended { success: false, passed: 7, failed: 1, ignored, ..Ended::default() });
         ended.count("test b ... SKIPPED: there is no node");
         assert_eq!(ended.did_nothing.as_deref(), Some("there is no node"));
+        ended.count("AT FAILURE: pod shop/postgres-0: Pending");
+        assert_eq!(ended.at_failure, ["pod shop/postgres-0: Pending"]);
     }
 
     #[test]

@@ -120,6 +120,7 @@ pub(super) fn work(
         let mut command = Command::new(&one.program);
         command.args(["--exact", &one.name, "--include-ignored", "--nocapture"]);
         command.envs(env.iter().map(|(name, value)| (*name, value)));
+        command.env("RUST_BACKTRACE", "0");
         if long {
             command.env("DR_LONG", "1");
         }

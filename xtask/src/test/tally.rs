@@ -11,6 +11,9 @@ pub(crate) struct Tally {
     passed: usize,
     failed: usize,
     skipped: Vec<String>,
+    /// What failed on a node, and what the node looked like then.
+    failures: Vec<String>,
+    nodes_failures: usize,
     parts: Vec<String>,
 }
 
@@ -34,13 +37,27 @@ impl Tally {
             let name = format!("{}::{}", one.suite, one.name);
             match ended {
                 Ok(Ended { did_nothing: Some(why), success: true, .. }) => self.skip(&name, &why),
-                Ok(Ended { success, passed, failed, .. }) => self.tests(&name, passed, failed, success, took),
+                Ok(Ended { success, passed, failed, at_failure, .. }) => {
+                    if !success {
+                        self.failed_on_a_node(&name, &at_failure);
+                    }
+                    self.tests(&name, passed, failed, success, took);
+                }
                 Err(error) => {
-                    println!("error: {name}: {error:#}");
+                    self.failed_on_a_node(&name, &[format!("{error:#}")]);
                     self.check(&name, false, took);
                 }
             }
         }
+    }
+
+    /// The first failures are told whole: those that come after often come of them.
+    fn failed_on_a_node(&mut self, name: &str, at_failure: &[String]) {
+        const WHOLE: usize = 2;
+        self.nodes_failures += 1;
+        let told = if self.nodes_failures <= WHOLE { at_failure } else { at_failure.get(..1).unwrap_or_default() };
+        self.failures.push(format!("failed: {name}"));
+        self.failures.extend(told.iter().map(|line| format!("    {line}")));
     }
 
     pub(crate) fn skip(&mut self, name: &str, reason: &str) {
@@ -57,7 +74,7 @@ impl Tally {
         for part in &self.parts {
             println!("{part}");
         }
-        for line in &self.skipped {
+        for line in self.failures.iter().chain(&self.skipped) {
             println!("{line}");
         }
         println!("{}", self.last_line());
@@ -75,5 +92,23 @@ mod tests {
         tally.tests("ours", 12, 0, false, Duration::ZERO);
         tally.skip("the node", "no root");
         assert_eq!(tally.last_line(), "12 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn the_first_failures_on_a_node_are_told_whole_and_the_others_in_a_line() {
+        let mut tally = Tally::default();
+        let told = ["it did not come", "pod shop/postgres-0: Pending"].map(str::to_owned);
+        for name in ["a", "b", "c"] {
+            tally.failed_on_a_node(name, &told);
+        }
+        let whole = |name: &str| {
+            vec![
+                format!("failed: {name}"),
+                "    it did not come".to_owned(),
+                "    pod shop/postgres-0: Pending".to_owned(),
+            ]
+        };
+        let last = vec!["failed: c".to_owned(), "    it did not come".to_owned()];
+        assert_eq!(tally.failures, [whole("a"), whole("b"), last].concat());
     }
 }
