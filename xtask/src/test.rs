@@ -20,6 +20,7 @@ use crate::{dist, packages};
 mod cargo;
 pub(crate) mod current;
 mod queue;
+mod room;
 mod shop;
 mod tally;
 
@@ -47,6 +48,10 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
         packages::require_packages()?;
     }
     let root = cache::checkout()?;
+    if options.live {
+        let cache = Cache::open()?;
+        room::tell([root.as_path(), cache.root()])?;
+    }
     let mut tests = Tests { root: &root, tally: Tally::default(), long: options.long, ignored: Vec::new() };
     tests.everywhere();
     if options.live {

@@ -50,7 +50,7 @@ syncFrequency: 10s
 volumeStatsAggPeriod: 10s
 featureGates: {{KubeletCrashLoopBackOffMax: true}}
 crashLoopBackOff: {{maxContainerRestartPeriod: 2s}}
-evictionHard: {{"nodefs.available": "1%", "imagefs.available": "1%"}}
+evictionHard: {{"nodefs.available": "200Mi", "imagefs.available": "200Mi"}}
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 "#,
