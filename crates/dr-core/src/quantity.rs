@@ -1,50 +1,92 @@
-//! Kubernetes quantities of bytes and counts, exactly.
+//! Kubernetes quantities, read and compared exactly.
+//!
+//! Ported from the grammar of `k8s.io/apimachinery/pkg/api/resource/quantity.go:ParseQuantity` at v0.34: decimal and
+//! binary suffixes, `m`, `u`, `n`, and exponents.
 
-/// The value, rounded up to a whole one; none where the text is no quantity or does not fit.
-///
-/// Ported from the grammar of `k8s.io/apimachinery/pkg/api/resource/quantity.go` at v0.34: decimal and binary suffixes,
-/// `m`, `u`, `n`, and exponents.
-pub fn parse(text: &str) -> Option<u128> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at_checked(split)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-        return None;
+/// In billionths, so that `n` is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quantity(i128);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no quantity such as 10Gi")]
+pub struct BadQuantity(pub String);
+
+const NANO: i128 = 1_000_000_000;
+
+impl Quantity {
+    pub const ZERO: Self = Self(0);
+
+    /// `10Gi`, `1.5G`, `100m`, `1e3`.
+    pub fn parse(text: &str) -> Result<Self, BadQuantity> {
+        let bad = || BadQuantity(text.to_owned());
+        let digits = text.find(|char: char| !(char.is_ascii_digit() || "+-.".contains(char))).unwrap_or(text.len());
+        let (number, suffix) = text.split_at_checked(digits).ok_or_else(bad)?;
+        let (multiple, divisor) = scale(suffix).ok_or_else(bad)?;
+        let (sign, number) = match number.strip_prefix('-') {
+            Some(rest) => (-1, rest),
+            None => (1, number.strip_prefix('+').unwrap_or(number)),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let digits_alone = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if (whole.is_empty() && fraction.is_empty()) || fraction.len() > 20 {
+            return Err(bad());
+        }
+        if !digits_alone(whole) || !digits_alone(fraction) {
+            return Err(bad());
+        }
+        let part = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<i128>().map_err(|_| bad()) };
+        let nanos = |value: i128, over: i128| -> Option<i128> {
+            // Rounded up, as Kubernetes does below its precision.
+            let scaled = value.checked_mul(multiple)?.checked_mul(NANO)?;
+            let over = over.checked_mul(divisor)?;
+            Some(scaled.checked_add(over - 1)? / over)
+        };
+        let tenth = 10i128.checked_pow(u32::try_from(fraction.len()).map_err(|_| bad())?).ok_or_else(bad)?;
+        let value = nanos(part(whole)?, 1).zip(nanos(part(fraction)?, tenth)).ok_or_else(bad)?;
+        Ok(Self(sign * (value.0 + value.1)))
     }
-    let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
-    let places = u32::try_from(fraction.len()).ok()?;
-    let (factor, divisor) = scale(suffix)?;
-    let divisor = divisor.checked_mul(10_u128.checked_pow(places)?)?;
-    Some(digits.checked_mul(factor)?.div_ceil(divisor))
+
+    pub fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Rounded up to a whole one; none below zero.
+    pub fn whole(self) -> Option<u128> {
+        u128::try_from(self.0).ok().map(|nanos| nanos.div_ceil(NANO.unsigned_abs()))
+    }
 }
 
-/// What a suffix multiplies and divides by.
-fn scale(suffix: &str) -> Option<(u128, u128)> {
-    let (factor, divisor) = match suffix {
-        "" => (1, 1),
-        "n" => (1, 1_000_000_000),
-        "u" => (1, 1_000_000),
-        "m" => (1, 1_000),
-        "k" => (1_000, 1),
-        "M" => (1_000_000, 1),
-        "G" => (1_000_000_000, 1),
-        "T" => (1_000_000_000_000, 1),
-        "P" => (1_000_000_000_000_000, 1),
-        "E" => (1_000_000_000_000_000_000, 1),
-        "Ki" => (1 << 10, 1),
-        "Mi" => (1 << 20, 1),
-        "Gi" => (1 << 30, 1),
-        "Ti" => (1 << 40, 1),
-        "Pi" => (1 << 50, 1),
-        "Ei" => (1 << 60, 1),
-        exponent => {
-            let power: i32 = exponent.strip_prefix(['e', 'E'])?.parse().ok()?;
-            let tens = 10_u128.checked_pow(power.unsigned_abs())?;
-            if power < 0 { (1, tens) } else { (tens, 1) }
+fn scale(suffix: &str) -> Option<(i128, i128)> {
+    let power = |base: i128, exponent: u32| base.checked_pow(exponent).map(|value| (value, 1));
+    match suffix {
+        "" => Some((1, 1)),
+        "n" => Some((1, NANO)),
+        "u" => Some((1, 1_000_000)),
+        "m" => Some((1, 1_000)),
+        "k" => power(1000, 1),
+        "M" => power(1000, 2),
+        "G" => power(1000, 3),
+        "T" => power(1000, 4),
+        "P" => power(1000, 5),
+        "E" => power(1000, 6),
+        "Ki" => power(1024, 1),
+        "Mi" => power(1024, 2),
+        "Gi" => power(1024, 3),
+        "Ti" => power(1024, 4),
+        "Pi" => power(1024, 5),
+        "Ei" => power(1024, 6),
+        other => {
+            let exponent: i32 = other.strip_prefix(['e', 'E'])?.parse().ok()?;
+            let value = 10i128.checked_pow(exponent.unsigned_abs())?;
+            Some(if exponent < 0 { (1, value) } else { (value, 1) })
         }
-    };
-    Some((factor, divisor))
+    }
+}
+
+/// The value of bytes or a count, rounded up to a whole one; none where the text is no quantity, below zero or does not
+/// fit.
+pub fn parse(text: &str) -> Option<u128> {
+    Quantity::parse(text).ok()?.whole()
 }
 
 /// Bytes as the largest binary unit that says them exactly.
@@ -84,7 +126,7 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(value), "{text}");
         }
-        for text in ["", "Gi", "1.2.3", "-1", "1 Gi", "1gi", "one", "1e", "1e400"] {
+        for text in ["", "Gi", "1.2.3", "-1", "--1", "1.-5", "+-2", "+", "1 Gi", "1gi", "one", "1e", "1e400"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -24,7 +24,6 @@ mod outcome;
 mod pods;
 mod policy;
 mod prepare;
-pub mod quantity;
 mod reason;
 mod relations;
 mod resources;

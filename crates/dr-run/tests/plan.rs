@@ -66,7 +66,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
-    Switch: swap/data-postgres-0/unused
+    Switch: swap/data-postgres-0/unused, swap/at-rest
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim
@@ -105,7 +105,7 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
-    Switch: swap/data-postgres-0/unused
+    Switch: swap/data-postgres-0/unused, swap/at-rest
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim
@@ -527,4 +527,17 @@ fn everything_the_application_could_notice_comes_after_the_confirmation() {
             assert!(!live || index > confirm, "{} is before the confirmation", step.name);
         }
     }
+}
+
+#[test]
+fn that_nothing_scaled_back_is_seen_once_however_many_claims_there_are() {
+    let mut bookstore = Bookstore::new(By::Files);
+    bookstore.second_claim();
+    let plan = bookstore.plan();
+    let steps: Vec<&str> = plan
+        .steps()
+        .filter(|step| step.name.0.starts_with("swap/") && json!(step.forward).to_string().contains("/spec/replicas"))
+        .map(|step| step.name.0.as_str())
+        .collect();
+    assert_eq!(steps, ["swap/at-rest"]);
 }

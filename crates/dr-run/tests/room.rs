@@ -209,3 +209,16 @@ fn a_driver_that_says_nothing_of_its_room_is_no_reason_and_said() {
           csistoragecapacities.storage.k8s.io is forbidden"]
     );
 }
+
+#[test]
+fn a_size_that_nothing_tells_is_refused_and_never_guessed() {
+    refused(
+        "claim data-postgres-0: neither its copy in the backup nor the live claim says in bytes how large it is\n  \
+         leave it out with --leave, or take another backup with --from",
+        |bookstore| {
+            archived_size(bookstore, "a lot");
+            bookstore.set(Kind::PersistentVolumeClaim, "data-postgres-0", "/status/capacity/storage", json!("much"));
+        },
+    );
+    planned(|bookstore| archived_size(bookstore, "a lot"));
+}

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::document::{ClusterScopedFilter, Conditions, Document, RawVolumePolicy};
-use super::quantity::Quantity;
 use super::selector::LabelSelector;
 use super::version::{Feature, Version};
+use crate::quantity::Quantity;
 
 pub(crate) use self::described::Described;
 pub(crate) use self::document::{IncludeExclude, NamespacedFilter, ResourceFilter};

@@ -1,7 +1,7 @@
 //! Globs, quantities, versions and names of types.
 
+use dr_core::quantity::Quantity;
 use dr_core::select::glob::Glob;
-use dr_core::select::quantity::Quantity;
 use dr_core::select::{Resources, Version};
 use proptest::prelude::*;
 

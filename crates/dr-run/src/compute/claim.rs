@@ -201,7 +201,14 @@ fn one(
     let of_volume = live.as_ref().and_then(|live| own_policy(&live.volume));
     // The API's own default for a class that names none.
     let reclaim_policy = of_volume.or_else(|| class.str_at("/reclaimPolicy")).unwrap_or("Delete").to_owned();
-    let request = larger(archived, live.as_ref().map(|live| &live.claim));
+    let Some(request) = larger(archived, live.as_ref().map(|live| &live.claim)) else {
+        refusal.add(
+            &subject,
+            "neither its copy in the backup nor the live claim says in bytes how large it is",
+            "leave it out with --leave, or take another backup with --from",
+        );
+        return Ok(None);
+    };
     Ok(Some(ClaimFacts {
         name: name.clone(),
         namespace: facts.namespace.clone(),
@@ -262,11 +269,12 @@ fn live(facts: &Facts, name: &str) -> Result<Standing, Unread> {
 
 const REQUEST: &str = "/spec/resources/requests/storage";
 
-fn larger(archived: &Object, live: Option<&Object>) -> String {
-    let archived_text = archived.str_at(REQUEST).unwrap_or("1Gi");
-    let live_text = live.and_then(|live| live.str_at("/status/capacity/storage").or_else(|| live.str_at(REQUEST)));
-    match live_text {
-        Some(live_text) if quantity::parse(live_text) > quantity::parse(archived_text) => live_text.to_owned(),
-        Some(_) | None => archived_text.to_owned(),
-    }
+/// The larger of what the backup's claim asks for and what the live one has; none where neither is a quantity.
+fn larger(archived: &Object, live: Option<&Object>) -> Option<String> {
+    let archived = archived.str_at(REQUEST);
+    let live = live.and_then(|live| live.str_at("/status/capacity/storage").or_else(|| live.str_at(REQUEST)));
+    let sizes = [archived, live].into_iter().flatten();
+    // Of two that are equal the backup's own, written as it is there.
+    let largest = sizes.filter_map(|text| Some((quantity::parse(text)?, text))).rev().max_by_key(|(bytes, _)| *bytes);
+    largest.map(|(_, text)| text.to_owned())
 }

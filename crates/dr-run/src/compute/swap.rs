@@ -13,7 +13,8 @@ use crate::plan::{OPERATION, Section, Wave};
 use crate::slot::{Spot, Text, slot};
 
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
-    waves.push(wave(Section::Switch, context.claims.iter().map(|claim| unused(context, claim)).collect()));
+    let first = context.claims.iter().map(unused).chain(at_rest(context));
+    waves.push(wave(Section::Switch, first.collect()));
     let live = || context.claims.iter().filter_map(|claim| claim.live.as_ref().map(|live| (claim, live)));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| note(claim, live)).collect()));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| delete_claim(claim, live)).collect()));
@@ -26,14 +27,26 @@ fn not_in_use(claim: &ClaimFacts) -> Condition {
     Condition::Unused { namespace: claim.namespace.clone(), claim: claim.name.clone() }
 }
 
-fn unused(context: &Context<'_>, claim: &ClaimFacts) -> Step {
-    let mut forward = Move::new(Action::Observe, 120).until(not_in_use(claim));
-    for writer in context.writers.iter().filter(|writer| matches!(writer.stop, Stop::Scale { .. })) {
-        let at_rest = vec![Field::equals("/spec/replicas", 0)];
-        forward = forward.until(Condition::is(writer.key.clone(), writer.uid.as_str(), at_rest));
-    }
-    let title = format!("see that nothing mounts {} and nothing scaled back", claim.name);
+fn unused(claim: &ClaimFacts) -> Step {
+    let forward = Move::new(Action::Observe, 120).until(not_in_use(claim));
+    let title = format!("see that nothing mounts {}", claim.name);
     step(format!("swap/{}/unused", claim.name), Phase::Swap, title, forward, Undo::nothing("it only looked"))
+}
+
+/// One step for all claims: a plan that named every writer at every claim would grow with their product.
+fn at_rest(context: &Context<'_>) -> Option<Step> {
+    let scaled = context.writers.iter().filter(|writer| matches!(writer.stop, Stop::Scale { .. }));
+    let conditions = scaled.map(|writer| {
+        let at_rest = vec![Field::equals("/spec/replicas", 0)];
+        Condition::is(writer.key.clone(), writer.uid.as_str(), at_rest)
+    });
+    let conditions: Vec<Condition> = conditions.collect();
+    if conditions.is_empty() {
+        return None;
+    }
+    let forward = conditions.into_iter().fold(Move::new(Action::Observe, 120), Move::until);
+    let title = "see that nothing scaled back".to_owned();
+    Some(step("swap/at-rest".to_owned(), Phase::Swap, title, forward, Undo::nothing("it only looked")))
 }
 
 fn old_volume(live: &super::claim::Live) -> (Spot, Text) {

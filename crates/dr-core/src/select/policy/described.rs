@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::document::Conditions;
 use crate::object::{Object, string_map};
-use crate::select::quantity::Quantity;
+use crate::quantity::Quantity;
 
 /// A volume as conditions see it (`structuredVolume`).
 #[derive(Debug, Clone, Default)]
