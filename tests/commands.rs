@@ -14,6 +14,9 @@ use dr_world::controllers::storage::DRIVER;
 use dr_world::served::{Seen, Served, kubeconfig};
 use serde_json::{Value, json};
 
+#[path = "commands/coverage.rs"]
+mod coverage;
+
 const RESTORE: &str = env!("CARGO_BIN_EXE_kubectl-dr-restore");
 const BACKUP: &str = env!("CARGO_BIN_EXE_kubectl-dr-backup");
 const TOKEN: &str = "token-that-nobody-may-see";
@@ -57,7 +60,11 @@ impl Site {
     }
 
     fn with(change: impl FnOnce(&mut dr_world::world::World)) -> Self {
-        let mut app = shape().bring_up();
+        Self::of(&shape(), change)
+    }
+
+    fn of(shape: &Shape, change: impl FnOnce(&mut dr_world::world::World)) -> Self {
+        let mut app = shape.bring_up();
         let class =
             json!({ "metadata": { "labels": { "velero.io/csi-volumesnapshot-class": "true" } }, "driver": DRIVER });
         app.world.create(&Key::cluster(Kind::VolumeSnapshotClass, "for-velero"), &class).unwrap();
@@ -95,6 +102,7 @@ impl Site {
             Some("Closing") => "closing",
             Some("BackupPlan") => "backup-plan",
             Some("BackupResult") => "backup-result",
+            Some("Coverage") => "coverage",
             Some("Error") => "error",
             other => panic!("{args:?}: {other:?}"),
         };

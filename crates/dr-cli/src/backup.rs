@@ -3,13 +3,15 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::exit::Exit;
 use crate::flags::{self, Flags};
 use crate::report::Failure;
 use crate::{json, restore};
 
+mod coverage;
+pub(crate) mod covered;
 mod fingerprint;
 mod follow;
 pub(crate) mod preflight;
@@ -23,15 +25,28 @@ mod spec;
     name = "kubectl-dr-backup",
     bin_name = "kubectl dr backup",
     version,
-    override_usage = "kubectl dr backup --ns NAMESPACE [OPTIONS]",
+    override_usage = "kubectl dr backup --ns NAMESPACE [OPTIONS]\n       kubectl dr backup <COMMAND> [OPTIONS]",
     after_help = "Exit codes: 0 every volume is in the backup, 1 failed, 2 usage, 3 refused before any change, 5 timed \
                   out and still running, 6 some volumes are in the backup."
 )]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     args: BackupArgs,
     #[command(flatten)]
     flags: Flags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what a backup or schedule would hold of a namespace now, how each volume is captured, and why
+    #[command(
+        override_usage = "kubectl dr backup coverage --ns NAMESPACE [OPTIONS]",
+        after_help = "Exit codes: 0 the data of every claim is captured, 1 it is not or not known to be, 2 usage, 3 \
+                      nothing could be judged."
+    )]
+    Coverage(coverage::CoverageArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -60,10 +75,35 @@ pub(crate) struct BackupArgs {
 }
 
 pub(crate) fn main(args: &[OsString]) -> Result<Exit, Failure> {
-    let Cli { args, flags } = match flags::parse::<Cli>(Cli::command(), args) {
+    let Cli { command, args, flags } = match flags::parse::<Cli>(Cli::command(), args) {
         Ok(cli) => cli,
         Err(exit) => return Ok(exit),
     };
     restore::colour(&flags);
-    json::error::also(flags.output, run::main(&flags, &args))
+    let ended = match (command, args.given()) {
+        (None, _) => run::main(&flags, &args),
+        (Some(_), Some(flag)) => {
+            let message = format!("{flag} is for a backup that is taken, not for a subcommand");
+            Err(Failure::usage(message).hint("kubectl dr backup --help"))
+        }
+        (Some(Command::Coverage(args)), None) => coverage::main(&flags, &args),
+    };
+    json::error::also(flags.output, ended)
+}
+
+impl BackupArgs {
+    /// A flag that was given.
+    fn given(&self) -> Option<&'static str> {
+        let Self { name, fs_backup, csi, storage_location, ttl, timeout, dry_run } = self;
+        let given = [
+            ("--name", name.is_some()),
+            ("--fs-backup", *fs_backup),
+            ("--csi", *csi),
+            ("--storage-location", storage_location.is_some()),
+            ("--ttl", ttl.is_some()),
+            ("--timeout", *timeout != Duration::from_secs(3600)),
+            ("--dry-run", *dry_run),
+        ];
+        given.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
 }

@@ -1,6 +1,6 @@
 //! Where the commands meet the cluster: everything they need of `dr-cluster`, in the words they use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use dr_cluster::api_error::ApiErrorKind;
 use dr_cluster::capture;
 use dr_cluster::connect::{ConnectError, ConnectFlags, Connection};
 use dr_cluster::documents::{Documents, FetchError};
+use dr_cluster::everything;
 use dr_cluster::exec;
 use dr_cluster::journal_store::{JournalStore, StoreError};
 use dr_cluster::observe;
@@ -220,6 +221,18 @@ impl Session {
         let documents = Documents::new(&self.connection, &self.velero_namespace);
         let archive = documents.archive(&plan.source.backup, &plan.place.namespace, &format!("dr-{}", new_id())).await;
         archive.map_err(|error| Failure::failed(format!("cannot read the archive of {}", plan.source.backup), error))
+    }
+
+    /// Every kind the cluster serves, as far as a backup of the namespace depends on it.
+    pub(crate) async fn everything(&self, namespace: &str) -> Result<dr_core::select::Cluster, Failure> {
+        let read = everything::everything(&self.connection, namespace, &self.velero_namespace).await;
+        read.map_err(|error| Failure::failed(format!("cannot read what namespace {namespace} is made of"), error))
+    }
+
+    /// A ConfigMap of Velero's namespace.
+    pub(crate) async fn velero_config(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, Failure> {
+        let read = everything::config_map(&self.connection, &self.velero_namespace, name).await;
+        read.map_err(|error| Failure::failed("cannot read resource policies", error))
     }
 
     /// Downloads a document of a backup; one that cannot be had is a fact, too.

@@ -4,6 +4,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod closing;
+pub(crate) mod coverage;
 pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod file;
@@ -154,6 +155,17 @@ pub(crate) mod tests {
             warnings: vec!["claim cache stays out".into()],
         };
         fits("backup-result", &super::backup::BackupResultV1::from(&result));
+    }
+
+    #[test]
+    fn a_coverage_fits_its_schema_and_so_does_the_answer_for_one_object() {
+        let covered = crate::backup::covered::tests::covered();
+        fits("coverage", &super::coverage::CoverageV1::from(&covered));
+        let claim = dr_core::select::ItemRef::new("persistentvolumeclaims", Some("shop"), "data");
+        let one = serde_json::to_value(super::coverage::CoverageV1::of_item(&covered, &claim)).unwrap();
+        fits("coverage", &one);
+        assert_eq!(one["judged"][0]["volumes"].as_array().unwrap().len(), 1);
+        assert_eq!(one["judged"][0]["items"].as_array().unwrap().len(), 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::report::Failure;
 
 pub(crate) mod backup;
 pub(crate) mod closing;
+pub(crate) mod coverage;
 pub(crate) mod evidence;
 pub(crate) mod list;
 pub(crate) mod plan;

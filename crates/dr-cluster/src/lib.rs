@@ -8,6 +8,7 @@ pub mod capture;
 pub mod connect;
 pub mod documents;
 pub mod events;
+pub mod everything;
 pub mod exec;
 pub mod execute;
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) fn selector(labels: &BTreeMap<String, String>) -> String {
     terms.join(",")
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
@@ -146,14 +146,25 @@ pub(crate) async fn list(
 ) -> Result<Vec<Object>, ApiError> {
     let base = collection(selection.kind, selection.namespace);
     let accept = if selection.metadata_only { METADATA_ONLY } else { JSON };
+    pages(connection, &base, &selection.labels, accept, deadline).await
+}
+
+/// All pages of the list at a path.
+pub(crate) async fn pages(
+    connection: &Connection,
+    base: &str,
+    labels: &str,
+    accept: &str,
+    deadline: Instant,
+) -> Result<Vec<Object>, ApiError> {
     'from_start: loop {
         let mut objects = Vec::new();
         let mut next = String::new();
         loop {
             let mut path = format!("{base}?limit={PAGE}");
-            if !selection.labels.is_empty() {
+            if !labels.is_empty() {
                 path.push_str("&labelSelector=");
-                path.push_str(&escape(&selection.labels));
+                path.push_str(&escape(labels));
             }
             if !next.is_empty() {
                 path.push_str("&continue=");

@@ -17,5 +17,6 @@ pub mod quantity;
 pub mod redact;
 pub mod refusal;
 pub mod room;
+pub mod schedule;
 pub mod select;
 pub mod writers;

@@ -40,7 +40,7 @@ pub use policy::Policies;
 pub use reason::{Place, Reason, Rule};
 pub use resources::{Resource, Resources};
 pub use selector::{LabelSelector, Requirement};
-pub use server::Server;
+pub use server::{Server, UnknownServer};
 pub use spec::{Backup, BadBackup, Spec};
 pub use version::{Feature, Version};
 

@@ -375,7 +375,13 @@ impl State {
             .map(|kind| {
                 let info = kind.info();
                 let verbs = ["create", "delete", "get", "list", "patch", "update", "watch"];
-                json!({ "name": info.plural, "kind": info.kind, "namespaced": info.namespaced, "verbs": verbs })
+                let short = match kind {
+                    Kind::PersistentVolumeClaim => &["pvc"][..],
+                    Kind::PersistentVolume => &["pv"],
+                    _ => &[],
+                };
+                json!({ "name": info.plural, "kind": info.kind, "namespaced": info.namespaced, "verbs": verbs,
+                        "shortNames": short })
             })
             .collect();
         let list = json!({ "kind": "APIResourceList", "groupVersion": version, "resources": resources });

@@ -171,7 +171,13 @@ impl Cluster {
         self.unread.get(resource).map(String::as_str)
     }
 
-    pub(crate) fn assumptions(&self) -> Vec<String> {
+    /// Types that are not known as a whole, with the reason.
+    pub fn not_read(&self) -> &BTreeMap<String, String> {
+        &self.unread
+    }
+
+    /// What [`super::Selection::assumed`] says of them.
+    pub fn assumptions(&self) -> Vec<String> {
         self.unread.iter().map(|(resource, why)| format!("{resource} were not read as a whole: {why}")).collect()
     }
 

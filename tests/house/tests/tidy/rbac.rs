@@ -55,7 +55,7 @@ const ROLES: &[&str] = &["docs/rbac/backup.yaml", "docs/rbac/restore.yaml"];
 
 #[test]
 fn no_role_grants_everything() {
-    for path in ROLES {
+    for path in ROLES.iter().chain(&[COVERAGE]) {
         let rights = granted(path);
         assert!(!rights.is_empty(), "{path} grants nothing");
         let wide: Vec<_> = rights.iter().filter(|right| right.contains('*')).collect();
@@ -69,6 +69,30 @@ fn whatever_a_capture_reads_may_be_read() {
         let lacking: Vec<String> = captured().difference(&granted(path)).cloned().collect();
         assert!(lacking.is_empty(), "{path} lacks {lacking:?}");
     }
+}
+
+const COVERAGE: &str = "docs/rbac/coverage.yaml";
+
+/// The names in a list of `dr-cluster/src/everything.rs`, as rights.
+fn listed_by_coverage(list: &str) -> BTreeSet<String> {
+    let text = read("crates/dr-cluster/src/everything.rs");
+    let (_, behind) = text.split_once(&format!("pub const {list}: ")).expect("the list is there");
+    let (names, _) = behind.split_once("];").expect("it ends");
+    let names: BTreeSet<String> = names.split('"').skip(1).step_by(2).map(|name| format!("list {name}")).collect();
+    assert!(names.len() > 5, "{list}: {names:?}");
+    names
+}
+
+#[test]
+fn the_roles_for_coverage_grant_what_decides_about_volumes_and_nothing_else() {
+    let whole = granted_by(COVERAGE, |role| role.starts_with("ClusterRole/"));
+    let mut wanted = listed_by_coverage("WHOLE");
+    wanted.insert("list backupstoragelocations.velero.io".to_owned());
+    assert_eq!(whole, wanted);
+    let in_velero = granted_by(COVERAGE, |role| role == "Role/kubectl-dr-coverage");
+    let mut wanted = listed_by_coverage("OF_VELERO");
+    wanted.insert("get configmaps".to_owned());
+    assert_eq!(in_velero, wanted);
 }
 
 #[test]

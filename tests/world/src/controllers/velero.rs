@@ -39,7 +39,7 @@ pub struct Saved {
 pub(crate) fn install(world: &mut World) {
     let server = json!({
         "spec": { "template": { "spec": { "containers": [{
-            "name": "velero", "args": ["server", "--features=EnableCSI"],
+            "name": "velero", "image": "velero/velero:v1.18.3", "args": ["server", "--features=EnableCSI"],
         }] } } },
     });
     let objects = [

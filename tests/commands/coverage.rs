@@ -1,0 +1,181 @@
+//! `kubectl dr backup coverage`: what it says, what it asks, what it keeps to itself.
+
+use dr_world::app::BACKUP as NIGHTLY;
+use dr_world::world::World;
+
+use super::*;
+
+const VELERO: &str = dr_world::served::VELERO_NAMESPACE;
+const CLAIM: &str = "data0-part0-0";
+const COVERAGE: &[&str] = &["coverage", "--ns", NAMESPACE];
+
+/// The shop with all its claims, and these schedules.
+fn site(schedules: &[(&str, Value)], change: impl FnOnce(&mut World)) -> Site {
+    Site::of(&Shape { claims_lost: false, ..shape() }, |world| {
+        for (name, template) in schedules {
+            let spec = json!({ "spec": { "schedule": "0 1 * * *", "template": template } });
+            world.create(&Key::namespaced(Kind::Schedule, VELERO, *name), &spec).unwrap();
+        }
+        world.edit(&Key::cluster(Kind::Namespace, NAMESPACE), |object| object["status"]["phase"] = json!("Active"));
+        change(world);
+    })
+}
+
+fn all() -> (&'static str, Value) {
+    ("all", json!({ "includedNamespaces": [NAMESPACE] }))
+}
+
+fn manifests() -> (&'static str, Value) {
+    ("manifests", json!({ "includedNamespaces": [NAMESPACE], "snapshotVolumes": false }))
+}
+
+fn coverage(more: &[&'static str]) -> Vec<&'static str> {
+    [COVERAGE, more].concat()
+}
+
+#[test]
+fn a_namespace_whose_data_a_schedule_takes_is_done() {
+    let site = site(&[all()], |_| {});
+    let document = site.document(0, BACKUP, COVERAGE);
+    assert_eq!(document["exit"], "done");
+    assert_eq!(document["veleroVersion"], "v1.18.3");
+    let volume = &document["volumes"][0];
+    assert_eq!(
+        (&volume["claim"], &volume["captured"], &volume["path"], &volume["by"]["name"]),
+        (&json!(CLAIM), &json!(true), &json!("csi-snapshot"), &json!("all"))
+    );
+    let wide = site.run(BACKUP, &coverage(&["-o", "wide"]));
+    let first = format!("captured: 1 of 1 claims of namespace {NAMESPACE}, by schedule all");
+    assert_eq!((wide.code, wide.stdout.lines().next()), (0, Some(first.as_str())), "{}", wide.stderr);
+    let name = site.run(BACKUP, &coverage(&["-o", "name"]));
+    assert_eq!((name.code, name.stdout.as_str(), name.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn a_backup_that_leaves_the_data_out_is_told_with_the_line_to_change() {
+    let site = site(&[manifests()], |_| {});
+    let document = site.document(1, BACKUP, COVERAGE);
+    assert_eq!((&document["exit"], &document["exitCode"]), (&json!("failed"), &json!(1)));
+    let volume = &document["volumes"][0];
+    assert_eq!((&volume["captured"], &volume["shown"]), (&json!(false), &json!("silent")));
+    assert_eq!(volume["fix"], "remove spec.template.snapshotVolumes: false");
+    assert_eq!(document["judged"][0]["phase"], "Completed");
+    let name = site.run(BACKUP, &coverage(&["-o", "name"]));
+    assert_eq!((name.code, name.stdout), (1, format!("persistentvolumeclaim/{CLAIM}\n")));
+}
+
+#[test]
+fn one_schedule_or_backup_is_judged_when_it_is_named() {
+    let site = site(&[all(), manifests()], |_| {});
+    site.document(0, BACKUP, COVERAGE);
+    site.document(0, BACKUP, &coverage(&["--schedule", "all"]));
+    site.document(1, BACKUP, &coverage(&["--schedule", "manifests"]));
+    let document = site.document(0, BACKUP, &coverage(&["--backup", NIGHTLY]));
+    assert_eq!(document["judged"].as_array().unwrap().len(), 1);
+    assert_eq!(document["judged"][0]["kind"], "Backup");
+    for (flag, name) in [("--schedule", "schedule nowhere"), ("--backup", "backup nowhere")] {
+        let error = site.document(3, BACKUP, &coverage(&[flag, "nowhere"]));
+        assert_eq!(error["message"], format!("there is no {name} in namespace {VELERO}"));
+    }
+}
+
+#[test]
+fn why_tells_of_one_object_and_ends_by_it() {
+    let site = site(&[manifests()], |_| {});
+    let document = site.document(1, BACKUP, &coverage(&["--why", "pvc/data0-part0-0"]));
+    let items = document["judged"][0]["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[0]["included"]), (1, &json!(true)));
+    assert_eq!(document["volumes"].as_array().unwrap().len(), 1);
+    assert_eq!(site.document(0, BACKUP, &coverage(&["--why", "statefulset/part0"]))["volumes"], json!([]));
+    let told = site.run(BACKUP, &coverage(&["--why", "pvc/data0-part0-0"]));
+    assert_eq!(told.code, 1, "{}", told.stderr);
+    assert!(told.stdout.contains("\n  to change it: remove spec.template.snapshotVolumes: false\n"), "{}", told.stdout);
+    let missing = site.document(3, BACKUP, &coverage(&["--why", "pvc/nowhere"]));
+    assert_eq!(missing["message"], format!("there is no persistentvolumeclaims/{NAMESPACE}/nowhere"));
+    let kind = site.document(3, BACKUP, &coverage(&["--why", "flying/saucer"]));
+    assert_eq!(kind["message"], "the cluster serves no kind flying that Velero could take");
+    site.document(2, BACKUP, &coverage(&["--why", "pvc"]));
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused_and_never_called_covered() {
+    let none = site(&[], |_| {});
+    let error = none.document(3, BACKUP, COVERAGE);
+    assert_eq!(error["message"], format!("there is no schedule in namespace {VELERO}: nothing is backed up by itself"));
+    let error = none.document(3, BACKUP, &["coverage", "--ns", "nowhere"]);
+    assert_eq!(error["message"], "there is no namespace nowhere");
+    let untold = site(&[all()], |world| {
+        let key = Key::namespaced(Kind::Deployment, VELERO, "velero");
+        world.edit(&key, |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["image"] =
+                json!("registry.example.com/velero@sha256:0");
+        });
+    });
+    assert_eq!(untold.document(3, BACKUP, COVERAGE)["message"], "cannot tell how Velero's server is set up");
+    assert_eq!(untold.document(0, BACKUP, &coverage(&["--velero-version", "1.17.2"]))["veleroVersion"], "v1.17.2");
+}
+
+#[test]
+fn one_schedule_with_a_ttl_in_days_leaves_nothing_covered() {
+    let bad = ("other", json!({ "includedNamespaces": ["elsewhere"], "ttl": "30d" }));
+    let site = site(&[all(), bad], |_| {});
+    let document = site.document(1, BACKUP, COVERAGE);
+    assert_eq!(document["volumes"][0]["captured"], false);
+    assert_eq!(document["volumes"][0]["fix"], "write spec.template.ttl of Schedule other in hours, such as 720h");
+    let told = site.run(BACKUP, COVERAGE);
+    assert!(
+        told.stdout.contains("\nschedule all takes nothing: with spec.template.ttl \"30d\" of Schedule other"),
+        "{}",
+        told.stdout
+    );
+}
+
+#[test]
+fn it_sends_nothing_that_could_change_anything_and_a_page_for_each_500_objects() {
+    let asked = |configs: usize| {
+        let site = site(&[all()], |world| {
+            for number in 0..configs {
+                let key = Key::namespaced(Kind::ConfigMap, NAMESPACE, format!("config-{number}"));
+                world.create(&key, &json!({ "data": {} })).unwrap();
+            }
+        });
+        site.served.seen();
+        assert_eq!(site.run(BACKUP, COVERAGE).code, 0);
+        let seen = site.served.seen();
+        assert_eq!(changing(&seen), [""; 0]);
+        assert!(seen.iter().all(|one| one.method == "GET"), "{seen:?}");
+        seen.len()
+    };
+    let few = asked(0);
+    assert_eq!(asked(1_200), few + 2);
+    // Groups, kinds of both namespaces, the question where Velero is.
+    assert!(few <= 2 * Kind::ALL.len(), "{few}");
+}
+
+#[test]
+fn nothing_of_a_secret_is_told_or_even_asked_for() {
+    const CONTENT: &str = "content-of-a-secret";
+    let site = site(&[all()], |world| {
+        let applied = format!("{{\"stringData\":{{\"password\":\"{CONTENT}\"}}}}");
+        let secret = json!({
+            "metadata": { "annotations": { "kubectl.kubernetes.io/last-applied-configuration": applied } },
+            "type": "Opaque", "data": { "password": CONTENT },
+        });
+        world.create(&Key::namespaced(Kind::Secret, NAMESPACE, "login"), &secret).unwrap();
+    });
+    for args in [&["-o", "json", "-v", "9"][..], &["-o", "wide", "-v", "9"], &["--why", "secret/login", "-v", "9"]] {
+        let ended = site.run(BACKUP, &coverage(args));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        for secret in [CONTENT, TOKEN] {
+            assert!(!ended.stdout.contains(secret) && !ended.stderr.contains(secret), "{args:?} tells {secret}");
+        }
+    }
+}
+
+#[test]
+fn flags_of_a_backup_that_is_taken_do_not_belong_before_it() {
+    let site = site(&[all()], |_| {});
+    let error = site.document(2, BACKUP, &["--fs-backup", "coverage", "--ns", NAMESPACE]);
+    assert_eq!(error["message"], "--fs-backup is for a backup that is taken, not for a subcommand");
+    assert_eq!(site.served.seen(), []);
+}
