@@ -179,3 +179,89 @@ fn flags_of_a_backup_that_is_taken_do_not_belong_before_it() {
     assert_eq!(error["message"], "--fs-backup is for a backup that is taken, not for a subcommand");
     assert_eq!(site.served.seen(), []);
 }
+
+const IN_A_FILE: &str = "\
+apiVersion: velero.io/v1
+kind: Schedule
+metadata:
+  name: nightly
+spec:
+  schedule: 0 1 * * *
+  template:
+    includedNamespaces: [bookstore]
+    resourcePolicy: {kind: configmap, name: policies}
+";
+
+const POLICIES: &str = "\
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: policies
+data:
+  policies.yaml: |
+    version: v1
+    volumePolicies:
+    - conditions: {capacity: '0,100Ti'}
+      action: {type: skip}
+";
+
+#[test]
+fn a_manifest_is_judged_before_it_is_applied_with_the_policies_that_lie_beside_it() {
+    let site = site(&[], |_| {});
+    let (whole, alone) = (format!("{IN_A_FILE}{POLICIES}"), IN_A_FILE.replace("    resourcePolicy", "    # "));
+    std::fs::write(site.file("skips.yaml"), whole).unwrap();
+    std::fs::write(site.file("takes.yaml"), alone).unwrap();
+    std::fs::write(site.file("lacks.yaml"), IN_A_FILE).unwrap();
+    site.served.seen();
+    let takes = site.document(0, BACKUP, &coverage(&["-f", "takes.yaml"]));
+    assert_eq!(
+        (&takes["judged"][0]["name"], &takes["assumed"]),
+        (&json!("nightly"), &json!(["Schedule nightly names no namespace, and is applied to velero"]))
+    );
+    let skips = site.document(1, BACKUP, &coverage(&["--filename", "skips.yaml"]));
+    assert_eq!(skips["volumes"][0]["why"][0]["rule"], "policy-matched");
+    let lacks = site.document(1, BACKUP, &coverage(&["-f", "lacks.yaml"]));
+    assert_eq!(lacks["judged"][0]["refused"][0]["says"], "the ConfigMap with the resource policies does not exist");
+    assert_eq!(changing(&site.served.seen()), [""; 0]);
+}
+
+#[test]
+fn a_manifest_comes_from_standard_input_too() {
+    let site = site(&[], |_| {});
+    std::fs::write(site.file("in.yaml"), IN_A_FILE.replace("    resourcePolicy", "    # ")).unwrap();
+    let mut command = Command::new(BACKUP);
+    command.args(coverage(&["-f", "-", "-o", "name"])).env_clear().env("HOME", site.home.path());
+    let input = std::fs::File::open(site.file("in.yaml")).unwrap();
+    let output = command.env("KUBECONFIG", site.file("config")).stdin(input).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_manifest_that_is_none_is_told_with_its_place_and_without_a_cluster() {
+    let site = site(&[], |_| {});
+    std::fs::write(site.file("typo.yaml"), IN_A_FILE.replace("includedNamespaces", "includeNamespaces")).unwrap();
+    site.served.seen();
+    let error = site.document(2, BACKUP, &coverage(&["-f", "typo.yaml"]));
+    assert_eq!(
+        error["reasons"][0],
+        json!({ "subject": "typo.yaml:8:5", "hint": "",
+                "because": "Velero has no field \"includeNamespaces\" here; the nearest is \"includedNamespaces\"" })
+    );
+    let error = site.document(2, BACKUP, &coverage(&["-f", "nowhere.yaml"]));
+    assert_eq!(error["message"], "cannot read nowhere.yaml");
+    assert_eq!(site.served.seen(), []);
+}
+
+#[test]
+fn a_manifest_for_another_namespace_than_veleros_takes_nothing() {
+    let site = site(&[], |_| {});
+    let text =
+        IN_A_FILE.replace("    resourcePolicy", "    # ").replace("name: nightly", "name: nightly\n  namespace: shop");
+    std::fs::write(site.file("lost.yaml"), text).unwrap();
+    let document = site.document(1, BACKUP, &coverage(&["-f", "lost.yaml"]));
+    assert_eq!(
+        document["judged"][0]["idle"]["says"],
+        "it is for namespace shop, and Velero reads only what lies in velero"
+    );
+}

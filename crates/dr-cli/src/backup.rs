@@ -14,6 +14,7 @@ mod coverage;
 pub(crate) mod covered;
 mod fingerprint;
 mod follow;
+pub(crate) mod manifest;
 pub(crate) mod preflight;
 pub(crate) mod result;
 mod run;

@@ -1,5 +1,8 @@
 //! `kubectl dr backup coverage`: what a backup made now would hold of a namespace, and why.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use clap::Args;
 use dr_core::object::Object;
 use dr_core::refusal::Refusal;
@@ -8,6 +11,7 @@ use dr_core::select::{Backup, Cluster, ItemRef, Policies, Server, UnknownServer,
 use serde_json::Value;
 
 use crate::backup::covered::{Covered, Judged};
+use crate::backup::manifest::Manifest;
 use crate::exit::Exit;
 use crate::flags::{Flags, Output};
 use crate::glue::{self, Session};
@@ -18,11 +22,14 @@ use crate::{out, render};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CoverageArgs {
     /// Judge what a backup like this one would hold now
-    #[arg(long, value_name = "NAME", conflicts_with = "schedule")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["schedule", "filename"])]
     backup: Option<String>,
     /// Judge what this schedule would take now; every schedule when nothing is named
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "filename")]
     schedule: Option<String>,
+    /// Judge the backups and schedules of a manifest before it is applied; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    filename: Option<PathBuf>,
     /// Tell why an object is or is not in the backup, such as pvc/data-postgres-0
     #[arg(long, value_name = "KIND/NAME")]
     why: Option<String>,
@@ -36,9 +43,14 @@ const USAGE: &str = "kubectl dr backup coverage --ns NAMESPACE";
 pub(crate) fn main(flags: &Flags, args: &CoverageArgs) -> Result<Exit, Failure> {
     let namespace = flags.namespace(USAGE)?;
     let why = args.why.as_deref().map(split).transpose()?;
+    let manifest = args.filename.as_deref().map(Manifest::open).transpose()?;
+    if let Some(manifest) = &manifest {
+        // What is wrong with a file is told without a cluster.
+        manifest.backups(args.velero_version)?;
+    }
     let covered = glue::block_on(async {
         let session = glue::connect(flags).await?;
-        judge(&session, namespace, args).await
+        judge(&session, namespace, args, manifest.as_ref()).await
     })?;
     let Some((kind, name)) = why else {
         match flags.output {
@@ -63,7 +75,12 @@ pub(crate) fn main(flags: &Flags, args: &CoverageArgs) -> Result<Exit, Failure> 
     Ok(covered.exit_of(&item))
 }
 
-async fn judge(session: &Session, namespace: &str, args: &CoverageArgs) -> Result<Covered, Failure> {
+async fn judge(
+    session: &Session,
+    namespace: &str,
+    args: &CoverageArgs,
+    manifest: Option<&Manifest>,
+) -> Result<Covered, Failure> {
     let cluster = session.everything(namespace).await?;
     let velero = session.velero_namespace();
     let known = !cluster.not_read().contains_key("namespaces");
@@ -71,18 +88,28 @@ async fn judge(session: &Session, namespace: &str, args: &CoverageArgs) -> Resul
         return Err(Failure::refused(format!("there is no namespace {namespace}")).hint("kubectl get namespaces"));
     }
     let mut server = server(&cluster, velero, args.velero_version)?;
-    if let Some(name) = server.global_policies_name.clone() {
-        server.global_policies = policies(session, &name).await?;
+    if let Some(name) = &server.global_policies_name {
+        server.global_policies = policies(session.velero_config(name).await?);
     }
+    let asked = match manifest {
+        Some(manifest) => manifest.backups(Some(server.version))?,
+        None => asked(&cluster, velero, args)?,
+    };
     let mut assumed: Vec<String> = unknown_version(server.version).into_iter().collect();
     let unread = cluster.assumptions();
     let mut judged = Vec::new();
-    for object in asked(&cluster, velero, args)? {
+    for object in asked {
         let kind = kind(object);
         let doing = || format!("cannot judge {kind} {}", object.name());
         let mut backup = Backup::of(object).map_err(|error| Failure::failed(doing(), error))?;
-        if let Some(name) = backup.spec.policy_name().map(str::to_owned) {
-            backup.policies = policies(session, &name).await?;
+        if let Some(name) = backup.spec.policy_name() {
+            backup.policies = policies(match manifest.and_then(|manifest| manifest.config(velero, name)) {
+                Some(data) => Some(data),
+                None => session.velero_config(name).await?,
+            });
+        }
+        if object.namespace().is_none() {
+            assumed.push(format!("{kind} {} names no namespace, and is applied to {velero}", object.name()));
         }
         let selection = select(&cluster, &backup, &server);
         for says in selection.assumed.iter().filter(|says| !unread.contains(says)) {
@@ -100,17 +127,14 @@ fn kind(object: &Object) -> &str {
     object.str_at("/kind").unwrap_or("object")
 }
 
-/// Why it takes nothing: by itself, or because another one of its kind keeps Velero from reading any.
+/// Why it takes nothing: by itself, or because another Schedule or Backup keeps Velero from reading any.
 fn idle(cluster: &Cluster, velero: &str, object: &Object) -> Option<Idle> {
-    if object.str_at("/kind") == Some("Backup") {
-        // What is asked of one is what a new backup like it would hold.
-        return schedule::idle(object, velero).or_else(|| schedule::unreadable(object));
-    }
+    let itself = schedule::idle(object, velero).or_else(|| schedule::unreadable(object));
     let others = ["schedules.velero.io", "backups.velero.io"];
-    let mut others = others.into_iter().flat_map(|resource| cluster.objects(resource, Some(velero)));
-    schedule::idle(object, velero)
-        .or_else(|| schedule::unreadable(object))
-        .or_else(|| others.find_map(schedule::unreadable))
+    let others = others.into_iter().flat_map(|resource| cluster.objects(resource, Some(velero)));
+    // One of a file takes the place of its namesake.
+    let mut others = others.filter(|other| kind(other) != kind(object) || other.name() != object.name());
+    itself.or_else(|| others.find_map(schedule::unreadable))
 }
 
 /// The Backups or Schedules that are judged.
@@ -178,16 +202,13 @@ fn unknown_version(version: Version) -> Option<String> {
     }
 }
 
-/// The one value of a ConfigMap with resource policies.
-async fn policies(session: &Session, name: &str) -> Result<Policies, Failure> {
-    let Some(data) = session.velero_config(name).await? else {
-        return Ok(Policies::Missing);
+/// The one value of a ConfigMap with resource policies. Velero reads it with go-yaml v3, which is YAML 1.2, and not as
+/// kubectl reads manifests.
+fn policies(data: Option<BTreeMap<String, String>>) -> Policies {
+    let Some(data) = data else {
+        return Policies::Missing;
     };
-    Ok(only(data.into_values()))
-}
-
-/// Velero reads policies with go-yaml v3, which is YAML 1.2, and not as kubectl reads manifests.
-fn only(mut values: impl Iterator<Item = String>) -> Policies {
+    let mut values = data.into_values();
     match (values.next(), values.next()) {
         (Some(text), None) => match serde_yaml::from_str::<Value>(&text) {
             Ok(value) => Policies::Read(value),

@@ -12,31 +12,47 @@ use crate::report::Failure;
 /// Names that are shown of many, without `-o wide`.
 const FEW: usize = 3;
 
-/// What is not captured, the table of volumes, what is left out beside them, and what was taken for granted.
+/// What nothing takes, worst first; then what is captured, and what was taken for granted.
 pub(crate) fn text(covered: &Covered, wide: bool) -> Result<String, Failure> {
     let mut text = format!("{}\n", headline(covered));
     for by in &covered.judged {
         trouble(by, &mut text);
     }
-    let volumes = covered.volumes();
-    let mut lines = vec!["VOLUME\tDATA\tBY\tWHY\tTO CHANGE".to_owned()];
-    lines.extend(volumes.iter().filter(|line| wide || line.verdict.volume.claim.is_some()).map(row));
-    if lines.len() > 1 {
-        let _ = writeln!(text, "\n{}", table(&lines)?);
+    let captured = |line: &Line<'_>| line.standing() == Standing::Captured;
+    let (held, lost): (Vec<Line<'_>>, Vec<Line<'_>>) = covered.volumes().into_iter().partition(captured);
+    let shown = |line: &&Line<'_>| wide || line.verdict.volume.claim.is_some();
+    part(&volumes("VOLUME\tDATA\tBY\tWHY\tTO CHANGE", lost.iter().filter(shown))?, &mut text);
+    let mut beside = String::new();
+    let of_pods = lost.iter().filter(|line| line.verdict.volume.claim.is_none()).count();
+    if of_pods > 0 && !wide {
+        let volumes = if of_pods == 1 { "1 volume that lives" } else { &format!("{of_pods} volumes that live") };
+        let _ = writeln!(beside, "not captured: {volumes} with a pod (-o wide)");
     }
-    text.push('\n');
-    let of_pods = volumes.iter().filter(|line| line.verdict.volume.claim.is_none());
-    let lost = of_pods.filter(|line| line.standing() != Standing::Captured).count();
-    if lost > 0 && !wide {
-        let volumes = if lost == 1 { "1 volume that lives" } else { &format!("{lost} volumes that live") };
-        let _ = writeln!(text, "not captured: {volumes} with a pod (-o wide)");
-    }
-    left_out(covered, wide, &mut text);
-    not_read(covered, wide, &mut text);
+    left_out(covered, wide, &mut beside);
+    part(&beside, &mut text);
+    part(&volumes("VOLUME\tDATA\tBY\tWHY", held.iter().filter(shown))?, &mut text);
+    let mut unknown = String::new();
+    not_read(covered, wide, &mut unknown);
     for says in &covered.assumed {
-        let _ = writeln!(text, "taken for granted: {says}");
+        let _ = writeln!(unknown, "taken for granted: {says}");
     }
+    part(&unknown, &mut text);
     Ok(text.trim_end().to_owned())
+}
+
+/// A part of the answer, with an empty line before it.
+fn part(part: &str, text: &mut String) {
+    if !part.is_empty() {
+        let _ = write!(text, "\n{}\n", part.trim_end());
+    }
+}
+
+fn volumes<'a>(head: &str, lines: impl Iterator<Item = &'a Line<'a>>) -> Result<String, Failure> {
+    let rows: Vec<String> = lines.map(row).collect();
+    if rows.is_empty() {
+        return Ok(String::new());
+    }
+    table(&std::iter::once(head.to_owned()).chain(rows).collect::<Vec<_>>())
 }
 
 fn headline(covered: &Covered) -> String {

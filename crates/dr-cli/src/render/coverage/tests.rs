@@ -8,11 +8,14 @@ fn the_table_names_what_is_lost_first_with_the_line_to_change() {
     insta::assert_snapshot!(text(&covered(), false).unwrap(), @r"
     NOT CAPTURED: 1 of 2 claims of namespace shop, by any of 2 schedules
 
-    VOLUME       DATA                     BY                   WHY                                                                  TO CHANGE
-    claim data   NOT CAPTURED, silently   schedule manifests   snapshotVolumes is false                                             remove spec.template.snapshotVolumes: false
-    claim logs   CSI snapshot (snap)      schedule nightly     VolumeSnapshotClass snap is used: it is the only one of the driver
+    VOLUME       DATA                     BY                   WHY                        TO CHANGE
+    claim data   NOT CAPTURED, silently   schedule manifests   snapshotVolumes is false   remove spec.template.snapshotVolumes: false
 
     left out: secrets/key: it carries velero.io/exclude-from-backup=true (secrets/shop/key: metadata.labels[velero.io/exclude-from-backup])
+
+    VOLUME       DATA                  BY                 WHY
+    claim logs   CSI snapshot (snap)   schedule nightly   VolumeSnapshotClass snap is used: it is the only one of the driver
+
     not read, and not judged: backupstoragelocations.velero.io: forbidden
     ");
 }
@@ -28,6 +31,7 @@ fn a_paused_schedule_is_told_and_counts_for_nothing() {
     claim logs   NOT CAPTURED, silently   schedule nightly     it is paused               remove spec.paused: true
 
     left out: secrets/key: it carries velero.io/exclude-from-backup=true (secrets/shop/key: metadata.labels[velero.io/exclude-from-backup])
+
     not read, and not judged: backupstoragelocations.velero.io: forbidden
     ");
 }
@@ -45,6 +49,7 @@ fn a_namespace_that_nothing_takes_is_told_in_the_first_line() {
     claim logs   NOT CAPTURED, silently   schedule other   namespace shop is not in spec.template.includedNamespaces   add the namespace to spec.template.includedNamespaces
 
     left out: persistentvolumeclaims/data, persistentvolumeclaims/logs, namespaces/shop and 1 more: the namespace is not on the list of included ones (spec.template.includedNamespaces)
+
     not read, and not judged: backupstoragelocations.velero.io: forbidden
     ");
 }
