@@ -68,6 +68,8 @@ pub enum Phase {
     Completed,
     PartiallyFailed,
     FailedValidation,
+    /// For good: Velero's server panics on it, and marks it Failed when it starts anew. Nothing is in it.
+    InProgress,
 }
 
 /// One item's answer.
@@ -177,34 +179,43 @@ pub enum Shown {
 /// Judges everything in the cluster against a backup.
 pub fn select(cluster: &Cluster, backup: &Backup, server: &Server) -> Selection {
     match prepare::prepare(cluster, backup, server) {
-        Err(refused) => refused_selection(cluster, refused),
+        Err(refused) => {
+            let nothing = nothing(cluster, Phase::FailedValidation, &refused);
+            Selection { refused, ..nothing }
+        }
         Ok(request) => {
+            if let Some(panic) = kept::panics(cluster, &request) {
+                let errors = vec![panic];
+                let nothing = nothing(cluster, Phase::InProgress, &errors);
+                return Selection { errors, ..nothing };
+            }
             let collected = collect::collect(cluster, &request);
             blocks::run(cluster, &request, collected)
         }
     }
 }
 
-fn refused_selection(cluster: &Cluster, refused: Vec<Reason>) -> Selection {
+/// A backup that holds nothing at all, for these reasons.
+fn nothing(cluster: &Cluster, phase: Phase, why: &[Reason]) -> Selection {
     let items = cluster.items().map(|item| ItemVerdict {
         item: item.reference.clone(),
         verdict: Verdict::Excluded,
         by_accident: false,
-        chain: refused.clone(),
+        chain: why.to_vec(),
     });
     let volumes = cluster.volumes().into_iter().map(|volume| VolumeVerdict {
         volume,
         capture: Capture::None,
-        chain: refused.clone(),
+        chain: why.to_vec(),
         shown: Shown::Error,
-        fix: refused.first().and_then(fix::fix),
+        fix: why.first().and_then(fix::fix),
     });
     Selection {
-        phase: Phase::FailedValidation,
+        phase,
         items: items.collect(),
         volumes: volumes.collect(),
         errors: Vec::new(),
         assumed: cluster.assumptions(),
-        refused,
+        refused: Vec::new(),
     }
 }

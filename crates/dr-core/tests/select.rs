@@ -10,6 +10,8 @@
 
 #[path = "select/build.rs"]
 mod build;
+#[path = "select/differences.rs"]
+mod differences;
 #[path = "select/docs.rs"]
 mod docs;
 #[path = "select/filters.rs"]

@@ -87,6 +87,7 @@ fn trouble(by: &Judged, text: &mut String) {
         Phase::Completed => return,
         Phase::PartiallyFailed => "would end PartiallyFailed",
         Phase::FailedValidation => "would end FailedValidation, with nothing in it",
+        Phase::InProgress => "would never end, with nothing in it, and hold up those after it",
     };
     let _ = writeln!(text, "{} {how}", of(by));
     for reason in by.selection.refused.iter().chain(&by.selection.errors) {

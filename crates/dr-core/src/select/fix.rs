@@ -28,7 +28,7 @@ pub(crate) fn fix(reason: &Reason) -> Option<String> {
         }
         Rule::ClusterScopeOff | Rule::ClusterScopeAuto => format!("set {field}: true"),
         Rule::SelectorMissed => format!("leave {} out and name the namespace instead", selector(&field)),
-        Rule::SelectorUnusable => format!("remove {}", selector(&field)),
+        Rule::SelectorUnusable | Rule::ServerPanics => format!("remove {}", selector(&field)),
         Rule::FilterPolicyMissed => format!("name it in {field}"),
         Rule::PolicyMatched => format!("set {field}.action.type to snapshot or fs-backup"),
         Rule::ClaimTypeExcluded => format!("have persistentvolumeclaims in the backup too: {field}"),

@@ -22,11 +22,29 @@ pub(crate) fn namespaces(cluster: &Cluster, request: &Request<'_>, collected: &m
     }
 }
 
+/// A selector of `orLabelSelectors` that cannot be read stays nil among those that Namespaces are asked by: the server
+/// panics, whatever was collected. (A `labelSelector` that cannot be read is taken for none here.)
+pub(crate) fn panics(cluster: &Cluster, request: &Request<'_>) -> Option<Reason> {
+    let namespaces = cluster.resources.named("namespaces").and_then(|of| cluster.resources.0.get(of))?;
+    request.types.collects(namespaces, &request.namespaces).ok()?;
+    let selectors = request.spec().or_label_selectors.iter().flatten().enumerate();
+    selectors.into_iter().find_map(|(index, selector)| {
+        let field = format!("orLabelSelectors[{index}]");
+        let why = selector.valid().err()?;
+        let says = format!(
+            "{field} is invalid ({why}), and the server panics on it: the backup stays InProgress until the server \
+             starts anew, and those after it wait"
+        );
+        Some(Reason::new(Rule::ServerPanics, request.field(&field), says))
+    })
+}
+
 /// `nsTracker`: which Namespaces stay.
 pub(crate) fn keep_namespaces(cluster: &Cluster, request: &Request<'_>, collected: &mut Collected) {
     let spec = request.spec();
     let any = spec.or_label_selectors.iter().flatten();
-    let selectors: Vec<&LabelSelector> = spec.label_selector.iter().chain(any).collect();
+    let selectors: Vec<&LabelSelector> =
+        spec.label_selector.iter().chain(any).filter(|selector| selector.valid().is_ok()).collect();
     let mut dropped = HashSet::new();
     let found: HashSet<usize> = collected.order.iter().copied().collect();
     for (number, item) in cluster.of("namespaces") {
@@ -41,7 +59,7 @@ pub(crate) fn keep_namespaces(cluster: &Cluster, request: &Request<'_>, collecte
         let narrowed = request.namespaces.everything() && !selectors.is_empty();
         if collected.tracked.contains(name) {
             chain.push(kept(format!("something in namespace {name} is collected"), Place::Velero));
-        } else if active && selectors.iter().any(|selector| selector.valid().is_ok() && selector.matches(&labels)) {
+        } else if active && selectors.iter().any(|selector| selector.matches(&labels)) {
             chain.push(kept(format!("the labels of namespace {name} are selected"), request.field("labelSelector")));
         } else if active && !narrowed && by_name.is_ok() {
             chain.extend(by_name.ok());

@@ -138,13 +138,6 @@ pub(crate) fn copy(run: &mut Run<'_>, pod: &Item, chosen: &[(String, Vec<Reason>
     }
     let namespace = pod.reference.namespace.as_deref();
     let volumes = pod.object.list_at("/spec/volumes");
-    for volume in volumes {
-        if let Some(claim) = claim_name(volume).filter(|claim| run.cluster.get(CLAIMS, namespace, claim).is_none()) {
-            let place = Place::object(&pod.reference, "spec.volumes");
-            let says = format!("claim {claim} of {} does not exist", pod.reference);
-            problems.push(Reason::new(Rule::ClaimMissing, place, says));
-        }
-    }
     let skip_all = |run: &mut Run<'_>, reason: &Reason, shown| {
         for (name, _) in chosen {
             if let Some(volume) = volumes.iter().find(|volume| volume_name(volume) == Some(name)) {
@@ -161,6 +154,14 @@ pub(crate) fn copy(run: &mut Run<'_>, pod: &Item, chosen: &[(String, Vec<Reason>
         skip_all(run, &reason, Shown::Error);
         problems.push(reason);
         return;
+    }
+    // An error of the pod whether or not that claim is to be copied; where no volume is looked at it is lost.
+    for volume in volumes {
+        if let Some(claim) = claim_name(volume).filter(|claim| run.cluster.get(CLAIMS, namespace, claim).is_none()) {
+            let place = Place::object(&pod.reference, "spec.volumes");
+            let says = format!("claim {claim} of {} does not exist", pod.reference);
+            problems.push(Reason::new(Rule::ClaimMissing, place, says));
+        }
     }
     for (name, why) in chosen {
         let Some(volume) = volumes.iter().find(|volume| volume_name(volume) == Some(name)) else {

@@ -159,6 +159,9 @@ rules! {
     SelectorUnusable "selector-unusable":
         "the API server cannot read what Velero makes of the selector, so every list fails",
         "pkg/backup/item_collector.go:listResourceByLabelsPerNamespace";
+    ServerPanics "server-panics":
+        "Velero's server panics on it: the backup stays InProgress until the server starts anew and calls it Failed",
+        "pkg/backup/item_collector.go:nsTracker.init";
     FilterPolicyMissed "filter-policy-missed":
         "a filter policy of the resource policies leaves it out",
         "pkg/backup/item_collector.go:getResourceItems";

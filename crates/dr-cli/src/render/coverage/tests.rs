@@ -66,6 +66,18 @@ fn a_backup_that_velero_would_refuse_tells_why() {
 }
 
 #[test]
+fn a_backup_that_would_never_end_tells_what_of_it_makes_the_server_panic() {
+    let any = json!([{"matchExpressions": [{"key": "app", "operator": "In"}]}]);
+    let stuck = of(&[("any", json!({"template": {"orLabelSelectors": any}}))]);
+    let text = text(&stuck, false).unwrap();
+    insta::assert_snapshot!(text.lines().take(3).collect::<Vec<_>>().join("\n"), @r"
+    NOT CAPTURED: nothing of namespace shop is taken by schedule any
+    schedule any would never end, with nothing in it, and hold up those after it
+      orLabelSelectors[0] is invalid (In of app names no value), and the server panics on it: the backup stays InProgress until the server starts anew, and those after it wait (spec.template.orLabelSelectors[0])
+    ");
+}
+
+#[test]
 fn only_wide_names_everything() {
     let other = of(&[("other", json!({"template": {"includedNamespaces": ["books"]}}))]);
     let text = text(&other, true).unwrap();
