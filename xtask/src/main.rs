@@ -8,6 +8,7 @@ mod cache;
 mod cmd;
 mod current;
 mod demo;
+mod diff;
 mod dist;
 mod golden;
 mod new;
@@ -20,6 +21,7 @@ mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -52,6 +54,9 @@ enum Task {
     /// Measure what is promised in numbers: the outage of a restore, the time of a plan, the size of the executables
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Hold our answers against those of a real server
+    #[command(subcommand)]
+    Diff(DiffTask),
     /// Bring a node up and down and compare the machine before and after
     Selfcheck(SelfcheckArgs),
     /// Build the archive of the four executables and the manifest by which krew installs it
@@ -139,6 +144,34 @@ struct OnArgs {
     /// Do not ask before anything is made on that cluster
     #[arg(long, requires = "on")]
     yes: bool,
+}
+
+#[derive(Subcommand)]
+enum DiffTask {
+    /// What the selection engine says of random backups, against what Velero's backups hold
+    Velero(DiffArgs),
+}
+
+#[derive(Args)]
+struct DiffArgs {
+    /// The plane's name; it is brought up if it is not there, and stays
+    #[arg(long, default_value = "diff")]
+    name: String,
+    /// The minor or full version of Velero, for example 1.18
+    #[arg(long, value_name = "1.x")]
+    velero: Option<String>,
+    /// How many backups, in tens
+    #[arg(long, default_value_t = 50)]
+    cases: usize,
+    /// Of the first ten; each further ten has the next one
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Afterwards go on with new seeds until so many minutes are over
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Write the summary into docs/evidence
+    #[arg(long)]
+    record: bool,
 }
 
 #[derive(Args)]
@@ -229,6 +262,17 @@ fn run(task: Task) -> Result<ExitCode> {
             return demo::demo(&demo::Options { name: args.name, on_current, yes: args.on.yes, record: args.record });
         }
         Task::Bench(args) => return bench::bench(args),
+        Task::Diff(DiffTask::Velero(args)) => {
+            let same = diff::diff(&diff::Options {
+                name: args.name,
+                velero: args.velero,
+                cases: args.cases,
+                seed: args.seed,
+                more: args.minutes.map(|minutes| (diff::new_seed(), Duration::from_secs(minutes * 60))),
+                record: args.record,
+            })?;
+            return Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
         Task::Dist(args) => {
             dist::dist(args.base_url.as_deref(), dist::Pace::Whole)?;

@@ -15,7 +15,7 @@ use anyhow::Result;
 use crate::cache::{self, Cache};
 use crate::node;
 use crate::servers::Servers;
-use crate::{dist, packages};
+use crate::{diff, dist, packages};
 
 mod cargo;
 pub(crate) mod current;
@@ -184,6 +184,7 @@ impl Tests<'_> {
             return;
         }
         self.ran("a node leaves the machine as it was", |_, _| node::selfcheck::selfcheck(false).map(|()| true));
+        self.selection();
         let stop_points = self.stop_points();
         self.check("the four executables", minutes(15), Cargo::tool().args(["build", "--locked", "--bins"]));
         let (long, mut listed) = (self.long, None);
@@ -204,6 +205,13 @@ impl Tests<'_> {
         for name in &names {
             self.ran("a node goes down", |_, _| node::down::down(name).map(|()| true));
         }
+    }
+
+    /// The selection engine against Velero, on a plane of its own.
+    fn selection(&mut self) {
+        let name = format!("ci-{}-diff", id());
+        self.ran("what we say of random backups is what Velero does", |_, _| diff::sample(&name));
+        self.ran("its plane goes down", |_, _| node::down::down(&name).map(|()| true));
     }
 
     /// Restores on two nodes side by side, and the archive for krew in the time they wait.
