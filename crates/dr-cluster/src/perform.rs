@@ -138,7 +138,7 @@ impl<E: Examiner> Performer<'_, E> {
                 return End::Detached { because: because.to_owned() };
             }
             let waiting_for = match decision {
-                Decision::Done(bound) => return End::Done(bound),
+                Decision::Done(bound) => return self.rested(step, one_way, bound).await,
                 Decision::Refused { because } => return End::Failed(because),
                 Decision::Ask => return End::Ask,
                 Decision::Wait { because } => {
@@ -204,6 +204,19 @@ impl<E: Examiner> Performer<'_, E> {
             }
             self.wait(step, waiting_for, deadline, pause.next()).await;
         }
+    }
+
+    /// Lets the time pass that the step asks for; nothing is begun meanwhile.
+    async fn rested(&self, step: &Step, one_way: &Move, bound: Bindings) -> End {
+        let over = Instant::now() + Duration::from_secs(one_way.rest);
+        while Instant::now() < over {
+            if let Some(because) = self.let_go.now() {
+                return End::Detached { because: because.to_owned() };
+            }
+            let because = format!("it is done; {} s are let pass", one_way.rest);
+            self.wait(step, because, over, LONGEST_PAUSE).await;
+        }
+        End::Done(bound)
     }
 
     /// A touch that does not arrive is no failure: the next one may, and waiting goes on.

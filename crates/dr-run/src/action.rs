@@ -136,6 +136,14 @@ pub struct Move {
     /// When what was created is deleted and created once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anew: Option<Anew>,
+    /// Seconds to let pass once all of it has come true, before the next step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rest: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -162,6 +170,7 @@ impl Move {
             nudge: None,
             or_gone: false,
             anew: None,
+            rest: 0,
         }
     }
 
@@ -225,6 +234,11 @@ impl Move {
         let trace = Field::missing(&format!("/metadata/annotations/{}", NUDGE.replace('/', "~1")));
         self.until.push(Condition::Is { object: object.clone(), uid: None, fields: vec![trace] });
         self.nudge = Some(object);
+        self
+    }
+
+    pub fn rest(mut self, seconds: u64) -> Self {
+        self.rest = seconds;
         self
     }
 

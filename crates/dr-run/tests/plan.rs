@@ -541,3 +541,21 @@ fn that_nothing_scaled_back_is_seen_once_however_many_claims_there_are() {
         .collect();
     assert_eq!(steps, ["swap/at-rest"]);
 }
+
+#[test]
+fn the_outage_begins_shortly_before_a_kubelet_reports_its_volumes_where_volumes_are_attached() {
+    let rests = |attached: serde_json::Value| {
+        let mut bookstore = Bookstore::new(By::Files);
+        let class = json!({ "metadata": { "name": "csi.test" }, "spec": { "attachRequired": attached } });
+        bookstore.set(Kind::StorageClass, "csi", "/provisioner", json!("csi.test"));
+        bookstore.remove(Kind::CSIDriver, "csi.test");
+        bookstore.add(Kind::CSIDriver, class);
+        let plan = bookstore.plan();
+        let resting = plan.steps().filter(|step| step.forward.rest > 0);
+        resting.map(|step| (step.name.0.clone(), step.forward.rest)).collect::<Vec<_>>()
+    };
+    let rest = [("release/data-postgres-0/detached".to_owned(), 6)];
+    assert_eq!(rests(json!(true)), rest);
+    assert_eq!(rests(json!(null)), rest, "a driver that says nothing");
+    assert_eq!(rests(json!(false)), []);
+}

@@ -2,6 +2,7 @@
 
 use dr_core::cover::Path;
 use dr_core::kind::Kind;
+use dr_core::object::Key;
 
 use super::claim::ClaimFacts;
 use super::stage::{MODIFIER_UID, STAGING_UID, remove, reserve};
@@ -74,17 +75,33 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
     }
     waves.push(wave(Section::Switch, claims));
     waves.push(wave(Section::Switch, reserved));
-    waves.push(wave(Section::Switch, context.claims.iter().map(detached).collect()));
+    waves.push(wave(Section::Switch, context.claims.iter().map(|claim| detached(context, claim)).collect()));
 }
 
+/// A kubelet mounts a volume that is attached to its node only once it has written into the node's status that it uses
+/// it, and it writes that every 10 s (`pkg/kubelet/volumemanager/reconciler/reconciler_common.go:waitForVolumeAttach`,
+/// `pkg/kubelet/kubelet_node_status.go:syncNodeStatus` at v1.34.2, `nodeStatusUpdateFrequency`). A volume is detached
+/// right after such a report. An outage that began then would wait for nearly all of the time to the next one; so it is
+/// begun so much later that the pod is there shortly before.
+const UNTIL_THE_NODE_REPORTS_AGAIN: u64 = 6;
+
 /// A detachment that is under way would be waited out by the database's pod, inside the outage.
-fn detached(claim: &ClaimFacts) -> Step {
-    let forward = Move::new(Action::Observe, 300).until(Condition::NotAny {
+fn detached(context: &Context<'_>, claim: &ClaimFacts) -> Step {
+    let rest = if is_attached(context, claim) { UNTIL_THE_NODE_REPORTS_AGAIN } else { 0 };
+    let forward = Move::new(Action::Observe, 300).rest(rest).until(Condition::NotAny {
         of: Listing { kind: Kind::VolumeAttachment, namespace: None, labels: [].into() },
         fields: vec![Field::equals("/spec/source/persistentVolumeName", slot(claim.staged_volume()))],
     });
     let title = format!("see the restored volume of {} detached from the staged pod", claim.name);
     step(format!("release/{}/detached", claim.name), Phase::Release, title, forward, Undo::nothing("it only looked"))
+}
+
+/// Whether a node attaches its volumes; a driver that says nothing wants that (`storage.k8s.io/v1:CSIDriverSpec`).
+fn is_attached(context: &Context<'_>, claim: &ClaimFacts) -> bool {
+    let named = |kind: Kind, name: &str| context.facts.get(&Key::cluster(kind, name)).ok().flatten();
+    let class = named(Kind::StorageClass, &claim.storage_class);
+    let driver = class.and_then(|class| class.str_at("/provisioner")).and_then(|name| named(Kind::CSIDriver, name));
+    driver.and_then(|driver| driver.bool_at("/spec/attachRequired")).unwrap_or(true)
 }
 
 /// Removes what staging leaves behind.
