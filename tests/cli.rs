@@ -65,8 +65,10 @@ fn help_says_what_to_type_as_a_plugin() {
         let help = run(RESTORE, None, &[subcommand, "--help"]);
         assert!(help.stdout.contains(&format!("Usage: kubectl dr restore {subcommand}")), "{}", help.stdout);
     }
-    let help = run(BACKUP, None, &["coverage", "--help"]);
-    assert!(help.stdout.contains("Usage: kubectl dr backup coverage"), "{}", help.stdout);
+    for subcommand in ["coverage", "status"] {
+        let help = run(BACKUP, None, &[subcommand, "--help"]);
+        assert!(help.stdout.contains(&format!("Usage: kubectl dr backup {subcommand}")), "{}", help.stdout);
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 #[path = "commands/coverage.rs"]
 mod coverage;
+#[path = "commands/status.rs"]
+mod status;
 
 const RESTORE: &str = env!("CARGO_BIN_EXE_kubectl-dr-restore");
 const BACKUP: &str = env!("CARGO_BIN_EXE_kubectl-dr-backup");
@@ -103,6 +105,7 @@ impl Site {
             Some("BackupPlan") => "backup-plan",
             Some("BackupResult") => "backup-result",
             Some("Coverage") => "coverage",
+            Some("BackupStatus") => "backup-status",
             Some("Error") => "error",
             other => panic!("{args:?}: {other:?}"),
         };

@@ -19,6 +19,7 @@ pub(crate) mod preflight;
 pub(crate) mod result;
 mod run;
 mod spec;
+pub(crate) mod status;
 
 /// Back a namespace up through Velero, with proof of what was taken
 #[derive(Debug, Parser)]
@@ -48,6 +49,13 @@ enum Command {
                       nothing could be judged."
     )]
     Coverage(coverage::CoverageArgs),
+    /// Show the newest recovery point of each namespace that gives all its data back, most endangered first
+    #[command(
+        override_usage = "kubectl dr backup status [-A | --ns NAMESPACE] [OPTIONS]",
+        after_help = "Exit codes: 0 every namespace is good, 1 one is not or not known to be, 2 usage, 3 nothing could \
+                      be judged."
+    )]
+    Status(status::StatusArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -88,6 +96,7 @@ pub(crate) fn main(args: &[OsString]) -> Result<Exit, Failure> {
             Err(Failure::usage(message).hint("kubectl dr backup --help"))
         }
         (Some(Command::Coverage(args)), None) => coverage::main(&flags, &args),
+        (Some(Command::Status(args)), None) => status::main(&flags, &args),
     };
     json::error::also(flags.output, ended)
 }

@@ -223,6 +223,13 @@ impl Session {
         archive.map_err(|error| Failure::failed(format!("cannot read the archive of {}", plan.source.backup), error))
     }
 
+    /// What tells how well a namespace, or all of them, could be brought back.
+    pub(crate) async fn recovery(&self, namespace: Option<&str>) -> Result<Facts, Failure> {
+        let velero = self.velero_namespace.as_str();
+        let facts = capture::recovery::recovery(&self.connection, namespace, velero, Timestamp::now()).await;
+        facts.map_err(|error| Failure::failed("cannot read what is backed up", error))
+    }
+
     /// Every kind the cluster serves, as far as a backup of the namespace depends on it.
     pub(crate) async fn everything(&self, namespace: &str) -> Result<dr_core::select::Cluster, Failure> {
         let read = everything::everything(&self.connection, namespace, &self.velero_namespace).await;

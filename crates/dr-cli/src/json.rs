@@ -10,6 +10,7 @@ pub(crate) mod facts;
 pub(crate) mod file;
 pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod recovery;
 pub(crate) mod status;
 
 /// `apiVersion` of everything written here.
@@ -166,6 +167,12 @@ pub(crate) mod tests {
         fits("coverage", &one);
         assert_eq!(one["judged"][0]["volumes"].as_array().unwrap().len(), 1);
         assert_eq!(one["judged"][0]["items"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_status_of_backups_fits_its_schema_whatever_is_known() {
+        let answer = crate::backup::status::tests::answer();
+        fits("backup-status", &super::recovery::BackupStatusV1::from(&answer));
     }
 
     #[test]

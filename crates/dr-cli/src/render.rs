@@ -13,6 +13,7 @@ pub(crate) mod coverage;
 pub(crate) mod evidence;
 pub(crate) mod list;
 pub(crate) mod plan;
+pub(crate) mod recovery;
 pub(crate) mod status;
 
 /// `4.7 s`, `2m 10s`, `5h 12m`, `3d 4h`: the two largest units.

@@ -17,6 +17,8 @@ use crate::archive::FINGERPRINT;
 use crate::connect::Connection;
 use crate::request::{self, JSON, Selection};
 
+pub mod recovery;
+
 const AT_ONCE: usize = 8;
 /// Of the whole capture; pages of thousands of objects take seconds.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -69,7 +69,53 @@ struct Candidate<'a> {
     started: Timestamp,
 }
 
+/// A backup that covers every volume asked for, by its list of volumes; its archive was not looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Covering {
+    pub backup: String,
+    pub started: Timestamp,
+    /// Backup and reason, newest first.
+    pub passed_over: Vec<(String, String)>,
+    pub volumes: Vec<Captured>,
+}
+
+/// The next thing to do, or the newest backup that covers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Newest {
+    /// Download its list of volumes into `Facts::documents` and ask again.
+    Fetch {
+        backup: String,
+    },
+    Found(Covering),
+}
+
 pub fn choose(facts: &Facts, request: &Request) -> Result<Choice, Refusal> {
+    newest(facts, request, |candidate, passed_over| consider(facts, request, candidate, passed_over))
+}
+
+/// The same choice without the archive: what a restore would begin with, as far as lists tell.
+pub fn covering(facts: &Facts, request: &Request) -> Result<Newest, Refusal> {
+    newest(facts, request, |candidate, passed_over| {
+        let backup = candidate.object.name().to_owned();
+        Ok(match covers(facts, request, candidate)? {
+            Covers::Unread => Considered::Answer(Newest::Fetch { backup }),
+            Covers::Unfit(refusal) => Considered::Unfit(refusal),
+            Covers::All((volumes, _)) => Considered::Answer(Newest::Found(Covering {
+                backup,
+                started: candidate.started,
+                passed_over: passed_over.to_vec(),
+                volumes,
+            })),
+        })
+    })
+}
+
+/// The first answer, newest backup first.
+fn newest<T>(
+    facts: &Facts,
+    request: &Request,
+    consider: impl Fn(&Candidate<'_>, &[(String, String)]) -> Result<Considered<T>, Refusal>,
+) -> Result<T, Refusal> {
     for claim in &request.claims {
         if request.leave.contains(claim) {
             return Err(Refusal::one(
@@ -86,8 +132,8 @@ pub fn choose(facts: &Facts, request: &Request) -> Result<Choice, Refusal> {
     let mut unfit = Vec::new();
     for candidate in candidates {
         let name = candidate.object.name();
-        match consider(facts, request, &candidate, &passed_over)? {
-            Considered::Choice(choice) => return Ok(choice),
+        match consider(&candidate, &passed_over)? {
+            Considered::Answer(answer) => return Ok(answer),
             Considered::Unfit(refusal) => {
                 if named {
                     return Err(refusal);
@@ -104,9 +150,38 @@ pub fn choose(facts: &Facts, request: &Request) -> Result<Choice, Refusal> {
     Err(nothing_fits(unfit))
 }
 
-enum Considered {
-    Choice(Choice),
+enum Considered<T> {
+    Answer(T),
     Unfit(Refusal),
+}
+
+/// What a backup's list of volumes says.
+enum Covers {
+    /// The list has to be downloaded first.
+    Unread,
+    Unfit(Refusal),
+    All(Volumes),
+}
+
+fn covers(facts: &Facts, request: &Request, candidate: &Candidate<'_>) -> Result<Covers, Refusal> {
+    let name = candidate.object.name();
+    let subject = format!("backup {name}");
+    if let Some((because, hint)) = unusable(facts, candidate)? {
+        return Ok(Covers::Unfit(Refusal::one(subject, because, hint)));
+    }
+    let infos = match facts.documents.get(name).map(|documents| &documents.volume_infos) {
+        None | Some(Document::NotRead) => return Ok(Covers::Unread),
+        Some(Document::Failed(because)) => {
+            let because = format!("its list of volumes cannot be read from the object store: {because}");
+            let hint = "a backup of another time may still be there: choose it with --from";
+            return Ok(Covers::Unfit(Refusal::one(subject, because, hint)));
+        }
+        Some(Document::Read(infos)) => infos,
+    };
+    Ok(match volumes(facts, request, name, infos)? {
+        Ok(found) => Covers::All(found),
+        Err(refusal) => Covers::Unfit(refusal),
+    })
 }
 
 fn consider(
@@ -114,36 +189,23 @@ fn consider(
     request: &Request,
     candidate: &Candidate<'_>,
     passed_over: &[(String, String)],
-) -> Result<Considered, Refusal> {
+) -> Result<Considered<Choice>, Refusal> {
     let name = candidate.object.name();
-    let subject = format!("backup {name}");
-    if let Some((because, hint)) = unusable(facts, candidate)? {
-        return Ok(Considered::Unfit(Refusal::one(subject, because, hint)));
-    }
-    let documents = facts.documents.get(name);
-    let infos = match documents.map(|documents| &documents.volume_infos) {
-        None | Some(Document::NotRead) => {
-            return Ok(Considered::Choice(Choice::Fetch { backup: name.to_owned(), what: What::VolumeInfos }));
+    let (volumes, left_out) = match covers(facts, request, candidate)? {
+        Covers::Unread => {
+            return Ok(Considered::Answer(Choice::Fetch { backup: name.to_owned(), what: What::VolumeInfos }));
         }
-        Some(Document::Failed(because)) => {
-            let because = format!("its list of volumes cannot be read from the object store: {because}");
-            let hint = "a backup of another time may still be there: choose it with --from";
-            return Ok(Considered::Unfit(Refusal::one(subject, because, hint)));
-        }
-        Some(Document::Read(infos)) => infos,
+        Covers::Unfit(refusal) => return Ok(Considered::Unfit(refusal)),
+        Covers::All(found) => found,
     };
-    let (volumes, left_out) = match volumes(facts, request, name, infos)? {
-        Ok(found) => found,
-        Err(refusal) => return Ok(Considered::Unfit(refusal)),
-    };
-    let archive = match documents.map(|documents| &documents.archive) {
+    let archive = match facts.documents.get(name).map(|documents| &documents.archive) {
         None | Some(Document::NotRead) => {
-            return Ok(Considered::Choice(Choice::Fetch { backup: name.to_owned(), what: What::Archive }));
+            return Ok(Considered::Answer(Choice::Fetch { backup: name.to_owned(), what: What::Archive }));
         }
         Some(Document::Failed(because)) => {
             let because = format!("its archive cannot be read from the object store: {because}");
             let hint = "what the object store lacks no restore can bring back; choose another with --from";
-            return Ok(Considered::Unfit(Refusal::one(subject, because, hint)));
+            return Ok(Considered::Unfit(Refusal::one(format!("backup {name}"), because, hint)));
         }
         Some(Document::Read(archive)) => archive,
     };
@@ -152,7 +214,7 @@ fn consider(
         (None, 0) => "the newest that covers every volume asked for".to_owned(),
         (None, newer) => format!("the newest that covers every volume asked for; {newer} newer passed over"),
     };
-    Ok(Considered::Choice(Choice::Take(Box::new(Chosen {
+    Ok(Considered::Answer(Choice::Take(Box::new(Chosen {
         backup: name.to_owned(),
         uid: candidate.object.uid().unwrap_or_default().to_owned(),
         started: candidate.started,
@@ -217,7 +279,7 @@ fn candidates<'a>(facts: &'a Facts, request: &Request) -> Result<Vec<Candidate<'
         {
             continue;
         }
-        if request.backup.is_none() && !includes(object, &facts.namespace) {
+        if request.backup.is_none() && !includes(object, "/spec", &facts.namespace) {
             continue;
         }
         if let Some(schedule) = &request.schedule
@@ -241,11 +303,12 @@ fn candidates<'a>(facts: &'a Facts, request: &Request) -> Result<Vec<Candidate<'
     Ok(found)
 }
 
-/// Whether a backup's namespace filters let the namespace in.
-fn includes(backup: &Object, namespace: &str) -> bool {
+/// Whether the namespace filters of a `BackupSpec` at this place (`/spec`, `/spec/template`) let the namespace in.
+pub(crate) fn includes(object: &Object, spec: &str, namespace: &str) -> bool {
     let fits = |pattern: &Value| pattern.as_str().is_some_and(|pattern| glob(pattern, namespace));
-    let included = backup.list_at("/spec/includedNamespaces");
-    (included.is_empty() || included.iter().any(fits)) && !backup.list_at("/spec/excludedNamespaces").iter().any(fits)
+    let included = object.list_at(&format!("{spec}/includedNamespaces"));
+    let excluded = object.list_at(&format!("{spec}/excludedNamespaces"));
+    (included.is_empty() || included.iter().any(fits)) && !excluded.iter().any(fits)
 }
 
 fn glob(pattern: &str, text: &str) -> bool {
@@ -352,7 +415,7 @@ const TOLD: usize = 5;
 /// Nothing that could be looked at: the way the question was asked leaves none.
 fn no_candidate(facts: &Facts, request: &Request) -> Result<Refusal, Unread> {
     let namespace = &facts.namespace;
-    let of_namespace = |object: &&Object| includes(object, namespace);
+    let of_namespace = |object: &&Object| includes(object, "/spec", namespace);
     let backups: Vec<&Object> = facts.of(Kind::Backup, &facts.velero_namespace)?.filter(of_namespace).collect();
     let look = format!("kubectl -n {} get backups", facts.velero_namespace);
     if backups.is_empty() {

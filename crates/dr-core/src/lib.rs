@@ -14,6 +14,7 @@ pub mod go_duration;
 pub mod kind;
 pub mod object;
 pub mod quantity;
+pub mod recovery;
 pub mod redact;
 pub mod refusal;
 pub mod room;

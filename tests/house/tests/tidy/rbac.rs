@@ -55,7 +55,7 @@ const ROLES: &[&str] = &["docs/rbac/backup.yaml", "docs/rbac/restore.yaml"];
 
 #[test]
 fn no_role_grants_everything() {
-    for path in ROLES.iter().chain(&[COVERAGE]) {
+    for path in ROLES.iter().chain(&[COVERAGE, STATUS]) {
         let rights = granted(path);
         assert!(!rights.is_empty(), "{path} grants nothing");
         let wide: Vec<_> = rights.iter().filter(|right| right.contains('*')).collect();
@@ -93,6 +93,27 @@ fn the_roles_for_coverage_grant_what_decides_about_volumes_and_nothing_else() {
     let mut wanted = listed_by_coverage("OF_VELERO");
     wanted.insert("get configmaps".to_owned());
     assert_eq!(in_velero, wanted);
+}
+
+const STATUS: &str = "docs/rbac/status.yaml";
+
+#[test]
+fn the_roles_for_status_grant_what_it_reads_and_nothing_else() {
+    let source = code(&read("crates/dr-cluster/src/capture/recovery.rs"));
+    let named = Kind::ALL.iter().filter(|kind| dr_house::names(&source, &format!("Kind::{kind}")));
+    let workloads = dr_core::claims::WORKLOADS.iter().map(|(kind, _)| kind);
+    let mut wanted: BTreeSet<String> =
+        named.chain(workloads).map(|kind| format!("list {}", kind.info().resource())).collect();
+    let downloads = [
+        "get downloadrequests.velero.io",
+        "create downloadrequests.velero.io",
+        "delete downloadrequests.velero.io",
+        // Of an object store behind https: whose certificate is trusted.
+        "get backups.velero.io",
+        "get backupstoragelocations.velero.io",
+    ];
+    wanted.extend(downloads.map(str::to_owned));
+    assert_eq!(granted(STATUS), wanted);
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! What `kubectl dr backup status` tells.
+
+use std::fmt::Write as _;
+
+use dr_core::recovery::{Recovery, Standing, Survives};
+use jiff::Timestamp;
+
+use crate::backup::status::Answer;
+use crate::render::{bytes, duration, plan, table};
+use crate::report::Failure;
+
+pub(crate) fn text(answer: &Answer, wide: bool) -> Result<String, Failure> {
+    let head = "NAMESPACE\tSTATE\tDATA OF\tAGE\tMAY BE\tBACKUP\tNEXT\tSURVIVES LOSS OF\tWHY";
+    let more = if wide { "\tCLAIMS\tSIZE\tPASSED OVER" } else { "" };
+    let lines: Vec<String> = std::iter::once(format!("{head}{more}"))
+        .chain(answer.namespaces.iter().map(|one| row(one, answer.taken, wide)))
+        .collect();
+    table(&lines)
+}
+
+fn row(one: &Recovery, now: Timestamp, wide: bool) -> String {
+    let none = || "-".to_owned();
+    let point = one.point.as_ref();
+    let of = point.map_or_else(none, |point| plan::at(point.taken));
+    let age = point.map_or_else(none, |point| duration(point.age));
+    let limit = one.limit.as_ref().map_or_else(none, |limit| duration(limit.age));
+    let backup = point.map_or("-", |point| point.backup.as_str());
+    let next = one.next.as_ref().map_or_else(none, |next| {
+        let distance = duration(next.at.duration_since(now).abs());
+        if next.overdue { format!("{distance} ago, missed") } else { format!("in {distance}") }
+    });
+    let survives = point.map_or("-", |point| survives(point.survives));
+    let mut row = format!(
+        "{}\t{}\t{of}\t{age}\t{limit}\t{backup}\t{next}\t{survives}\t{}",
+        one.namespace,
+        state(one.standing),
+        one.because
+    );
+    if wide {
+        let claims = point.map_or_else(none, |point| point.claims.to_string());
+        let size = point.and_then(|point| point.bytes).map_or_else(none, bytes);
+        let passed = point.map_or_else(none, |point| {
+            let told = point.passed_over.iter().map(|(backup, why)| format!("{backup}: {why}"));
+            let told: Vec<String> = told.collect();
+            if told.is_empty() { none() } else { told.join("; ") }
+        });
+        let _ = write!(row, "\t{claims}\t{size}\t{passed}");
+    }
+    row
+}
+
+fn state(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Nothing => "NOTHING",
+        Standing::Unknown => "UNKNOWN",
+        Standing::Old => "OLD",
+        Standing::Overdue => "OVERDUE",
+        Standing::NoSchedule => "NO SCHEDULE",
+        Standing::Good => "good",
+    }
+}
+
+fn survives(survives: Survives) -> &'static str {
+    match survives {
+        Survives::Namespace => "namespace",
+        Survives::Cluster => "cluster",
+    }
+}
+
+#[cfg(test)]
+mod tests;
