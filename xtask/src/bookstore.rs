@@ -57,7 +57,8 @@ impl<'p> Bookstore<'p> {
             .replace("@class@", class)
             .replace("@pod-annotations@", annotations)
             .replace("@padding@", &padding.to_string())
-            .replace("@password@", "only-for-the-demo");
+            .replace("@password@", "only-for-the-demo")
+            .replace("@literal@", "only-for-the-demo");
         self.place.apply(&manifest)?;
         until("the migration is through", 240 + u64::from(padding) / 2000, || {
             let job = self.place.get(&["job", "migration", "-n", &self.namespace]).ok()?;

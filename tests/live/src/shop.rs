@@ -81,7 +81,8 @@ impl<'n> Shop<'n> {
             .replace("@class@", &class.name())
             .replace("@pod-annotations@", annotations)
             .replace("@padding@", &padding.to_string())
-            .replace("@password@", &secret::password(namespace));
+            .replace("@password@", &secret::password(namespace))
+            .replace("@literal@", secret::LITERAL);
         node.apply(&format!("{manifest}\n---\n{}", access::bindings(namespace)));
         until("the migration is through", 180, || {
             let job = node.get(&["job", "migration", "-n", namespace]);

@@ -19,7 +19,8 @@ pub(crate) fn deploy(root: &Path, kubectl: &Path, kubeconfig: &Path, executables
         .replace("@class@", "csi-wffc")
         .replace("@pod-annotations@", "{}")
         .replace("@padding@", "10")
-        .replace("@password@", "only-for-tests");
+        .replace("@password@", "only-for-tests")
+        .replace("@literal@", "only-for-tests");
     let kubectl = || {
         let mut command = Command::new(kubectl);
         command.arg("--kubeconfig").arg(kubeconfig);
