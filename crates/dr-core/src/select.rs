@@ -109,6 +109,10 @@ pub struct VolumeRef {
 pub struct VolumeVerdict {
     pub volume: VolumeRef,
     pub capture: Capture,
+    /// Pods and their volumes that the same claim is copied from once more. Velero does that where a pod that comes
+    /// first passes the claim over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copied_again: Vec<(String, String)>,
     /// From the first cause to the last. Of a volume that is not captured: why, for each way there is.
     pub chain: Vec<Reason>,
     /// What Velero shows of a volume it does not capture.
@@ -206,6 +210,7 @@ fn nothing(cluster: &Cluster, phase: Phase, why: &[Reason]) -> Selection {
     let volumes = cluster.volumes().into_iter().map(|volume| VolumeVerdict {
         volume,
         capture: Capture::None,
+        copied_again: Vec::new(),
         chain: why.to_vec(),
         shown: Shown::Error,
         fix: why.first().and_then(fix::fix),

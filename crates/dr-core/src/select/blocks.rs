@@ -21,8 +21,20 @@ const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 #[derive(Default)]
 pub(crate) struct Volume {
     pub(crate) capture: Option<(Capture, Vec<Reason>)>,
+    /// Pods and their volumes that it is copied from beside that one.
+    pub(crate) copies: Vec<(String, String)>,
+    tracked: Option<Tracked>,
     /// Why each way that was looked at is not taken.
     pub(crate) skips: Vec<(Reason, Shown)>,
+}
+
+/// What the tracker of copies knows of a claim. One that was passed over first is never taken again, and copied from
+/// every pod that chooses it (`pkg/podvolume/snapshot_tracker.go:recordStatus`).
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Tracked {
+    Chosen,
+    Taken,
+    PassedOver,
 }
 
 pub(crate) struct Run<'a> {
@@ -242,14 +254,38 @@ impl Run<'_> {
     }
 
     pub(crate) fn capture(&mut self, volume: &VolumeRef, capture: Capture, chain: Vec<Reason>) {
-        if let Some(state) = self.volumes.get_mut(volume) {
-            state.capture.get_or_insert((capture, chain));
+        let Some(state) = self.volumes.get_mut(volume) else {
+            return;
+        };
+        match (&state.capture, capture) {
+            (None, capture) => state.capture = Some((capture, chain)),
+            (Some(_), Capture::FileSystem { pod, volume }) => state.copies.push((pod, volume)),
+            (
+                Some(_),
+                Capture::CsiSnapshot { .. }
+                | Capture::CsiMoved { .. }
+                | Capture::NativeSnapshot { .. }
+                | Capture::None
+                | Capture::Unknown,
+            ) => {}
         }
     }
 
-    pub(crate) fn captured_by_copy(&self, volume: &VolumeRef) -> bool {
-        let captured = self.volumes.get(volume).and_then(|state| state.capture.as_ref());
-        captured.is_some_and(|(capture, _)| matches!(capture, Capture::FileSystem { .. }))
+    pub(crate) fn track(&mut self, volume: &VolumeRef, tracked: Tracked) {
+        let Some(state) = self.volumes.get_mut(volume) else {
+            return;
+        };
+        match (state.tracked, tracked) {
+            (None, Tracked::Chosen | Tracked::PassedOver) | (Some(Tracked::Chosen), Tracked::Taken) => {
+                state.tracked = Some(tracked);
+            }
+            (None | Some(Tracked::Taken | Tracked::PassedOver), Tracked::Taken)
+            | (Some(_), Tracked::Chosen | Tracked::PassedOver) => {}
+        }
+    }
+
+    pub(crate) fn taken(&self, volume: &VolumeRef) -> bool {
+        self.volumes.get(volume).is_some_and(|state| state.tracked == Some(Tracked::Taken))
     }
 }
 

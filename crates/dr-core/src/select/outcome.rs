@@ -61,10 +61,10 @@ impl Run<'_> {
     fn volume_verdict(&self, volume: &VolumeRef, state: Volume, verdicts: &[ItemVerdict]) -> VolumeVerdict {
         let verdict = |capture: Capture, chain: Vec<Reason>, shown| {
             let fix = if capture.is_captured() { None } else { chain.iter().rev().find_map(fix::fix) };
-            VolumeVerdict { volume: volume.clone(), capture, chain, shown, fix }
+            VolumeVerdict { volume: volume.clone(), capture, copied_again: Vec::new(), chain, shown, fix }
         };
         if let Some((capture, chain)) = state.capture {
-            return verdict(capture, chain, Shown::Silent);
+            return VolumeVerdict { copied_again: state.copies, ..verdict(capture, chain, Shown::Silent) };
         }
         let shown = state.skips.iter().map(|(_, shown)| *shown).max();
         let mut chain: Vec<Reason> = state.skips.into_iter().map(|(reason, _)| reason).collect();

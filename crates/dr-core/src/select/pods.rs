@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::blocks::{Run, volume_ref};
+use super::blocks::{Run, Tracked, volume_ref};
 use super::cluster::{Item, ItemRef, claim_name, volume_name};
 use super::policy::{Action, Described};
 use super::reason::{Place, Reason, Rule};
@@ -26,12 +26,17 @@ pub(crate) fn choose(run: &mut Run<'_>, pod: &Item, problems: &mut Vec<Reason>) 
         let reference = volume_ref(pod, volume);
         match decide(run, pod, volume) {
             Err(problem) => {
+                run.track(&reference, Tracked::PassedOver);
                 run.skip(&reference, problem.clone(), Shown::Error);
                 problems.push(problem);
             }
-            Ok(Err(reason)) => run.skip(&reference, reason, Shown::Silent),
+            Ok(Err(reason)) => {
+                run.track(&reference, Tracked::PassedOver);
+                run.skip(&reference, reason, Shown::Silent);
+            }
             Ok(Ok(reason)) => {
-                if run.captured_by_copy(&reference) {
+                run.track(&reference, Tracked::Chosen);
+                if run.taken(&reference) {
                     let place = Place::object(&pod.reference, "spec.volumes");
                     let says = format!("volume {name} of {} was already copied from another pod", pod.reference);
                     run.skip(&reference, Reason::new(Rule::CopiedFromOtherPod, place, says), Shown::Silent);
@@ -180,6 +185,7 @@ pub(crate) fn copy(run: &mut Run<'_>, pod: &Item, chosen: &[(String, Vec<Reason>
                 chain.push(Reason::new(Rule::Copied, Place::object(&pod.reference, "spec.volumes"), says));
                 let capture = Capture::FileSystem { pod: pod.reference.name.clone(), volume: name.clone() };
                 run.capture(&reference, capture, chain);
+                run.track(&reference, Tracked::Taken);
             }
         }
     }

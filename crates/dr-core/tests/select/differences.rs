@@ -3,7 +3,7 @@
 use dr_core::select::{Phase, Place, Rule};
 use serde_json::json;
 
-use crate::build::World;
+use crate::build::{World, copy};
 
 /// A missing claim is an error of the pod only where Velero looks at its volumes one by one.
 #[test]
@@ -46,4 +46,22 @@ fn an_invalid_selector_among_several_never_lets_the_backup_end_where_namespaces_
     // Where they are not, the lists fail and the backup ends.
     let pods = world.backup(json!({"orLabelSelectors": any, "includedResources": ["pods"]}));
     assert_eq!((pods.0.phase, pods.0.errors[0].rule), (Phase::PartiallyFailed, Rule::SelectorUnusable));
+}
+
+/// Velero's tracker of copies keeps a claim that was passed over first as that, whatever is copied later.
+#[test]
+fn a_claim_that_the_first_pod_passes_over_is_copied_from_every_other_pod() {
+    let out = json!({"metadata": {"annotations": {"backup.velero.io/backup-volumes-excludes": "data"}}});
+    let copies = json!({"includedNamespaces": ["shop"], "defaultVolumesToFsBackup": true});
+    let mut world = World::new();
+    world.claim("data", json!({}));
+    for pod in ["web-0", "web-1", "web-2"] {
+        world.pod(pod, json!({}), &["data"]);
+    }
+    let once = world.backup(copies.clone());
+    assert_eq!((once.claim("data").capture.clone(), once.claim("data").copied_again.len()), (copy("web-0", "data"), 0));
+    world.with("web-0", out);
+    let twice = world.backup(copies);
+    assert_eq!(twice.claim("data").capture, copy("web-1", "data"));
+    assert_eq!(twice.claim("data").copied_again, [("web-2".to_owned(), "data".to_owned())]);
 }
