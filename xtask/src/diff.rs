@@ -23,7 +23,7 @@ use crate::cache::Cache;
 use crate::node::{Node, up};
 use crate::servers::Servers;
 use bench::{Bench, VELERO};
-use generate::Asked;
+use generate::{Asked, Named};
 use summary::Summary;
 
 pub(crate) struct Options {
@@ -201,18 +201,25 @@ fn backups(name: &str) -> String {
 }
 
 fn policy(bench: &Bench, name: &str, asked: &Asked) -> Result<()> {
-    let Some(policy) = &asked.policy else {
+    let Some((named, policy)) = &asked.policy else {
         return Ok(());
     };
+    let mut data = json!({"policy.yaml": policy.to_string()});
+    match named {
+        Named::Missing => return Ok(()),
+        Named::TwoKeys => data = json!({"policy.yaml": policy.to_string(), "note": "a second key"}),
+        Named::AsIs | Named::OtherKind => {}
+    }
     let path = format!("/api/v1/namespaces/{VELERO}/configmaps");
-    let map = json!({"metadata": {"name": format!("policy-{name}")}, "data": {"policy.yaml": policy.to_string()}});
+    let map = json!({"metadata": {"name": format!("policy-{name}")}, "data": data});
     bench.api.create(&path, &map).map(|_| ())
 }
 
 fn manifest(name: &str, asked: &Asked) -> Value {
     let mut spec = asked.spec.clone();
-    if let (Value::Object(spec), Some(_)) = (&mut spec, &asked.policy) {
-        spec.insert("resourcePolicy".to_owned(), json!({"kind": "configmap", "name": format!("policy-{name}")}));
+    if let (Value::Object(spec), Some((named, _))) = (&mut spec, &asked.policy) {
+        let kind = if *named == Named::OtherKind { "Secret" } else { "ConfigMap" };
+        spec.insert("resourcePolicy".to_owned(), json!({"kind": kind, "name": format!("policy-{name}")}));
     }
     if let Value::Object(spec) = &mut spec {
         spec.insert("csiSnapshotTimeout".to_owned(), json!("30s"));
@@ -222,8 +229,12 @@ fn manifest(name: &str, asked: &Asked) -> Value {
 
 fn judge(cluster: &Cluster, server: &Server, name: &str, asked: &Asked) -> Result<dr_core::select::Selection> {
     let mut backup = Backup::of(&Object(manifest(name, asked)))?;
-    if let Some(policy) = &asked.policy {
-        backup.policies = Policies::Read(policy.clone());
+    if let (Some((named, policy)), Some(_)) = (&asked.policy, backup.spec.policy_name()) {
+        backup.policies = match named {
+            Named::AsIs | Named::OtherKind => Policies::Read(policy.clone()),
+            Named::Missing => Policies::Missing,
+            Named::TwoKeys => Policies::Unreadable("it has two keys".to_owned()),
+        };
     }
     Ok(select(cluster, &backup, server))
 }

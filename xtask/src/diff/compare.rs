@@ -130,6 +130,7 @@ pub(crate) fn compare(said: &Selection, found: &Found, stable: &BTreeSet<String>
     let mut volumes = BTreeSet::new();
     for verdict in &said.volumes {
         let namespace = &verdict.volume.namespace;
+        volumes.extend(verdict.copied_again.iter().map(|(pod, volume)| format!("copy {namespace}/{pod} {volume}")));
         match &verdict.capture {
             Capture::FileSystem { pod, volume } => {
                 volumes.insert(format!("copy {namespace}/{pod} {volume}"));

@@ -4,6 +4,6 @@ mod asked;
 mod volumes;
 mod world;
 
-pub(crate) use asked::{Asked, asked};
+pub(crate) use asked::{Asked, Named, asked};
 pub(crate) use volumes::{Claim, Class, Mode, Mount, Pod, Source, State};
 pub(crate) use world::{NAMESPACES, Thing, World, world};

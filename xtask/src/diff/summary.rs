@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use dr_core::select::{Capture, Rule, Selection, Shown, Verdict, Version, VolumeVerdict};
-use serde_json::Value;
 
 use super::generate::Asked;
 
@@ -82,7 +81,8 @@ impl Summary {
         for key in asked.spec.as_object().into_iter().flatten().map(|(key, _)| key) {
             *self.filters.entry(key.clone()).or_default() += 1;
         }
-        for key in asked.policy.iter().filter_map(Value::as_object).flatten().map(|(key, _)| key) {
+        let policies = asked.policy.iter().filter_map(|(_, policy)| policy.as_object()).flatten();
+        for key in policies.map(|(key, _)| key).filter(|key| *key != "version") {
             *self.filters.entry(format!("resource policies: {key}")).or_default() += 1;
         }
     }
@@ -90,8 +90,8 @@ impl Summary {
     pub(crate) fn differs(&mut self, case: &str, flags: &[&str], asked: &Asked, difference: String) {
         if self.differing.insert(case.to_owned()) {
             println!("case {case} (server {}): {} {}", flags.join(" "), asked.spec, asked.annotations);
-            if let Some(policy) = &asked.policy {
-                println!("  policy {policy}");
+            if let Some((named, policy)) = &asked.policy {
+                println!("  policy {named:?} {policy}");
             }
         }
         println!("  {difference}");

@@ -148,7 +148,19 @@ fn policy() -> impl Strategy<Value = Value> {
 pub(crate) struct Asked {
     pub(crate) spec: Value,
     pub(crate) annotations: Value,
-    pub(crate) policy: Option<Value>,
+    pub(crate) policy: Option<(Named, Value)>,
+}
+
+/// How the ConfigMap of the policies is named by the backup.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Named {
+    AsIs,
+    /// Passed over without a word.
+    OtherKind,
+    /// It does not exist.
+    Missing,
+    /// It has a second key.
+    TwoKeys,
 }
 
 /// Every other backup goes for filters, every other for volumes, which filters would mostly leave out.
@@ -158,6 +170,25 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
 
 fn three(set: f64) -> impl Strategy<Value = Option<bool>> {
     prop::option::weighted(set, any::<bool>())
+}
+
+fn named() -> impl Strategy<Value = Named> {
+    prop_oneof![
+        30 => Just(Named::AsIs), 1 => Just(Named::OtherKind), 1 => Just(Named::Missing), 1 => Just(Named::TwoKeys)
+    ]
+}
+
+/// What is seldom set.
+fn seldom() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        40 => Just(json!({})),
+        1 => Just(json!({"storageLocation": "gone"})),
+        1 => Just(json!({"storageLocation": "default"})),
+        1 => Just(json!({"volumeSnapshotLocations": ["gone"]})),
+        1 => Just(json!({"datamover": "other"})),
+        1 => Just(json!({"defaultVolumesToRestic": true})),
+        1 => Just(json!({"ttl": "1h0m0s"})),
+    ]
 }
 
 /// What decides how data is captured.
@@ -202,27 +233,32 @@ fn of_filters() -> impl Strategy<Value = Asked> {
             "includedClusterScopedResources": c, "excludedClusterScopedResources": d})),
     ];
     let order = prop::option::weighted(0.1, Just(json!({"pods": "shop/p-2,shop/p-1,shop/gone"})));
-    let policy = prop::option::weighted(0.3, policy());
-    ((list(INCLUDED, 2), list(EXCLUDED, 1)), (selectors, types, switches(0.4)), (order, policy)).prop_map(
-        |((includes, excludes), (selectors, types, switches), (order, policy))| {
+    let policy = prop::option::weighted(0.3, (named(), policy()));
+    ((list(INCLUDED, 2), list(EXCLUDED, 1)), (selectors, types, switches(0.4)), (order, policy, seldom())).prop_map(
+        |((includes, excludes), (selectors, types, switches), (order, policy, seldom))| {
             let namespaces = json!({"includedNamespaces": includes, "excludedNamespaces": excludes,
                 "orderedResources": order});
             // A star may set the namespaces, too, and comes last.
-            let spec = spec([namespaces, selectors, switches, types]);
+            let spec = spec([namespaces, selectors, switches, types, seldom]);
             Asked { spec, annotations: json!({}), policy }
         },
     )
 }
 
 fn of_volumes() -> impl Strategy<Value = Asked> {
-    let includes = prop_oneof![2 => Just(Vec::new()), 5 => prop::collection::vec(prop::sample::select(INCLUDED), 1..3)];
+    let includes = prop_oneof![
+        4 => Just(Vec::new()),
+        4 => Just(vec!["shop", "shop-eu", "shop-us", "pay", "a"]),
+        1 => Just(vec!["shop*", "pay"]),
+        2 => prop::collection::vec(prop::sample::select(INCLUDED), 1..3),
+    ];
     let selectors = prop_oneof![
-        5 => Just(json!({})),
+        8 => Just(json!({})),
         1 => Just(json!({"labelSelector": {"matchLabels": {"app": "db"}}})),
         1 => Just(json!({"labelSelector": {"matchExpressions": [{"key": "tier", "operator": "Exists"}]}})),
     ];
     let types = prop_oneof![
-        8 => Just(json!({})),
+        16 => Just(json!({})),
         1 => Just(json!({"includedResources": ["pods", "pvc", "pv"]})),
         1 => Just(json!({"includedResources": ["pvc"]})),
         1 => Just(json!({"includedNamespaceScopedResources": ["pvc", "pods"]})),
@@ -237,10 +273,10 @@ fn of_volumes() -> impl Strategy<Value = Asked> {
         6 => Just(json!({})),
         1 => class.prop_map(|class| json!({"velero.io/csi-volumesnapshot-class_csi.example.com": class})),
     ];
-    let policy = prop::option::weighted(0.4, volume_policies());
-    ((includes, selectors, types), switches(0.6), annotations, policy).prop_map(
-        |((includes, selectors, types), switches, annotations, policy)| Asked {
-            spec: spec([json!({"includedNamespaces": includes}), selectors, types, switches]),
+    let policy = prop::option::weighted(0.4, (named(), volume_policies()));
+    ((includes, selectors, types), (switches(0.6), seldom()), annotations, policy).prop_map(
+        |((includes, selectors, types), (switches, seldom), annotations, policy)| Asked {
+            spec: spec([json!({"includedNamespaces": includes}), selectors, types, switches, seldom]),
             annotations,
             policy,
         },

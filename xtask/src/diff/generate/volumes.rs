@@ -8,6 +8,7 @@ use super::world::labels;
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     pub(crate) labels: Value,
+    pub(crate) volume_labels: Value,
     pub(crate) state: State,
     pub(crate) source: Source,
     /// None for a claim without a class.
@@ -57,6 +58,19 @@ pub(crate) struct Pod {
     pub(crate) opt_out: Option<&'static str>,
     pub(crate) priority: Option<&'static str>,
     pub(crate) dying: bool,
+    /// Its claims may be missing.
+    pub(crate) stray: bool,
+}
+
+impl Pod {
+    /// Keeps to the claims that there are.
+    pub(super) fn mounts_of(&mut self, claims: usize) {
+        if !self.stray {
+            self.claims = self.claims.iter().filter_map(|claim| claim.checked_rem(claims)).collect();
+            self.claims.sort_unstable();
+            self.claims.dedup();
+        }
+    }
 }
 
 /// Who mounts the volumes of a pod. Claims in block mode are devices.
@@ -83,7 +97,7 @@ const OTHERS: [&str; 10] =
     ["cache", "host", "cert", "conf", "proj", "down", "inline", "share", "default-token-x", "eph"];
 
 pub(super) fn claim() -> impl Strategy<Value = Claim> {
-    let state = prop_oneof![12 => Just(State::Bound), 1 => Just(State::Pending), 1 => Just(State::Lost)];
+    let state = prop_oneof![20 => Just(State::Bound), 1 => Just(State::Pending), 1 => Just(State::Lost)];
     let source = prop_oneof![
         8 => Just(Source::Csi),
         2 => Just(Source::OtherCsi),
@@ -94,13 +108,14 @@ pub(super) fn claim() -> impl Strategy<Value = Claim> {
         1 => Just(Source::Iscsi),
     ];
     let class =
-        prop_oneof![14 => Just(Some("fast")), 1 => Just(Some("gone")), 3 => Just(Some("other")), 1 => Just(None)];
+        prop_oneof![20 => Just(Some("fast")), 1 => Just(Some("gone")), 3 => Just(Some("other")), 1 => Just(None)];
     let annotation = prop::option::weighted(0.15, prop::sample::select(&["second", "SECOND", "third", "missing"][..]));
     let mode = prop_oneof![7 => Just(Mode::Filesystem), 1 => Just(Mode::Block)];
     let flags = (mode, prop::bool::weighted(0.3), prop::bool::weighted(0.04), prop::bool::weighted(0.05));
-    (labels(), state, source, class, annotation, flags).prop_map(
-        |(labels, state, source, class, annotation, (mode, shared, dying, grouped))| Claim {
+    ((labels(), labels()), state, source, class, annotation, flags).prop_map(
+        |((labels, volume_labels), state, source, class, annotation, (mode, shared, dying, grouped))| Claim {
             labels,
+            volume_labels,
             state,
             source,
             class,
@@ -119,7 +134,8 @@ pub(super) fn pod() -> impl Strategy<Value = Pod> {
     let named = &["c0", "c1", "c0,cache", "c0, c1", "nothing", "c2,inline,eph", "cache,host,share", "c0,c1,c2"][..];
     let pick = || prop::option::weighted(0.35, prop::sample::select(named));
     let others = prop::sample::subsequence(OTHERS.to_vec(), 0..=3);
-    let claims = prop_oneof![9 => prop::collection::vec(0usize..3, 0..3), 1 => prop::collection::vec(0usize..6, 1..3)];
+    let claims = prop::collection::vec(0usize..4, 0..3);
+    let odd = (prop::bool::weighted(0.04), prop::bool::weighted(0.06));
     let priority = prop::option::weighted(0.2, Just("urgent"));
     let mount = prop_oneof![
         12 => Just(Mount::Main),
@@ -127,15 +143,15 @@ pub(super) fn pod() -> impl Strategy<Value = Pod> {
         1 => Just(Mount::Sidecar),
         1 => Just(Mount::Nobody)
     ];
-    ((labels(), phase, node, claims), (others, mount, pick(), pick(), priority), prop::bool::weighted(0.04)).prop_map(
-        |((labels, phase, node, mut claims), (mut others, mount, opt_in, opt_out, priority), dying)| {
+    ((labels(), phase, node, claims), (others, mount, pick(), pick(), priority), odd).prop_map(
+        |((labels, phase, node, mut claims), (mut others, mount, opt_in, opt_out, priority), (dying, stray))| {
             claims.sort_unstable();
             claims.dedup();
             // Its claim stays Pending, which with CSI is an error of the pod: not in every third pod.
             if others.len() > 1 {
                 others.retain(|other| *other != "eph");
             }
-            Pod { labels, phase, node, claims, others, mount, opt_in, opt_out, priority, dying }
+            Pod { labels, phase, node, claims, others, mount, opt_in, opt_out, priority, dying, stray }
         },
     )
 }

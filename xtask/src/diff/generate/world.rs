@@ -57,8 +57,8 @@ fn thing() -> impl Strategy<Value = Thing> {
     prop_oneof![
         4 => (plain, labels(), prop::bool::weighted(0.06)).prop_map(|(of, labels, dying)| Thing::Plain(of, labels, dying)),
         1 => (labels(), any::<bool>()).prop_map(|(labels, bound)| Thing::Account(labels, bound)),
-        4 => claim().prop_map(Thing::Claim),
-        4 => pod().prop_map(Thing::Pod),
+        5 => claim().prop_map(Thing::Claim),
+        5 => pod().prop_map(Thing::Pod),
     ]
 }
 
@@ -73,7 +73,15 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
         }
         labels
     });
-    let namespace = (of_namespace, prop::collection::vec(thing(), 0..8));
+    let namespace = (of_namespace, prop::collection::vec(thing(), 1..10)).prop_map(|(labels, mut things)| {
+        let claims = things.iter().filter(|thing| matches!(thing, Thing::Claim(_))).count();
+        for thing in &mut things {
+            if let Thing::Pod(pod) = thing {
+                pod.mounts_of(claims);
+            }
+        }
+        (labels, things)
+    });
     let of_cluster = prop::sample::select(
         &[
             "gizmos.example.com",

@@ -110,7 +110,7 @@ fn volume(namespace: &str, index: usize, claim: &Claim) -> Value {
         spec.insert("claimRef".to_owned(), json!({"namespace": namespace, "name": format!("c{index}")}));
         spec.insert("storageClassName".to_owned(), json!(claim.class.unwrap_or("")));
     }
-    json!({"metadata": {"name": name, "labels": ours(&json!({}))}, "spec": spec})
+    json!({"metadata": {"name": name, "labels": ours(&claim.volume_labels)}, "spec": spec})
 }
 
 fn make(api: &Api, namespace: &str, index: usize, claim: &Claim, groups: bool) -> Result<()> {
