@@ -554,7 +554,7 @@ fn the_outage_begins_shortly_before_a_kubelet_reports_its_volumes_where_volumes_
         let resting = plan.steps().filter(|step| step.forward.rest > 0);
         resting.map(|step| (step.name.0.clone(), step.forward.rest)).collect::<Vec<_>>()
     };
-    let rest = [("release/data-postgres-0/detached".to_owned(), 6)];
+    let rest = [("release/data-postgres-0/detached".to_owned(), 4)];
     assert_eq!(rests(json!(true)), rest);
     assert_eq!(rests(json!(null)), rest, "a driver that says nothing");
     assert_eq!(rests(json!(false)), []);

@@ -82,8 +82,8 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
 /// it, and it writes that every 10 s (`pkg/kubelet/volumemanager/reconciler/reconciler_common.go:waitForVolumeAttach`,
 /// `pkg/kubelet/kubelet_node_status.go:syncNodeStatus` at v1.34.2, `nodeStatusUpdateFrequency`). A volume is detached
 /// right after such a report. An outage that began then would wait for nearly all of the time to the next one; so it is
-/// begun so much later that the pod is there shortly before.
-const UNTIL_THE_NODE_REPORTS_AGAIN: u64 = 6;
+/// begun so much later that the pod is there before the next one, also where the application takes some seconds to stop.
+const UNTIL_THE_NODE_REPORTS_AGAIN: u64 = 4;
 
 /// A detachment that is under way would be waited out by the database's pod, inside the outage.
 fn detached(context: &Context<'_>, claim: &ClaimFacts) -> Step {
