@@ -158,3 +158,21 @@ fn a_claim_that_a_sleeper_created_where_none_was_is_known_by_the_label_of_its_ru
         claims_lost: true,
     });
 }
+
+#[test]
+fn an_undo_right_after_a_pod_was_told_to_end_waits_for_the_next_one() {
+    let database = |keeps: Keeps| Workload { postgres: true, ..workload(keeps, 1) };
+    again(&Shape {
+        seed: 3_860_140_119_801_583_534,
+        workloads: vec![
+            Workload { when_deleted_delete: true, ..database(Keeps::Templates(1)) },
+            Workload { when_scaled_delete: true, ..database(Keeps::Claim) },
+            database(Keeps::Templates(2)),
+        ],
+        wait_for_first_consumer: false,
+        retain: true,
+        paths: Paths::Snapshots,
+        cron: false,
+        claims_lost: false,
+    });
+}

@@ -210,9 +210,28 @@ fn start(context: &Context<'_>, writer: &Writer) -> Move {
             let exactly =
                 vec![Field::at_least("/status/readyReplicas", replicas), Field::equals("/status/replicas", replicas)];
             started = started.until(up(context, writer, exactly, replicas));
+            if !writer.pod_labels.is_empty() {
+                started = started.until(none_ends(context, writer));
+            }
         }
     }
     gone_is_as_good(started, writer)
+}
+
+/// A pod that is on its way out may still count as ready
+/// (`pkg/controller/statefulset/stateful_set_control.go:computeReplicaStatus` at v1.34.2).
+fn none_ends(context: &Context<'_>, writer: &Writer) -> Condition {
+    let of = Listing {
+        kind: Kind::Pod,
+        namespace: Some(context.place.namespace.clone()),
+        labels: writer.pod_labels.clone(),
+    };
+    Condition::NotAny { of, fields: vec![Field::present("/metadata/deletionTimestamp")] }
+}
+
+/// What the status says is about the workload as it is now, not as it was before our last change.
+fn current() -> Field {
+    Field::at_least_that("/status/observedGeneration", "/metadata/generation")
 }
 
 fn starting(writer: &Writer) -> Action {
@@ -247,9 +266,11 @@ fn scaled_by_others(context: &Context<'_>, writer: &Writer) -> Condition {
 }
 
 /// As found; or under an autoscaler, as many ready as there were, or as many as it wants when it wants fewer.
-fn up(context: &Context<'_>, writer: &Writer, as_found: Vec<Field>, replicas: i64) -> Condition {
-    let under_autoscaler = |ready: Field| Condition::All {
-        of: vec![of_writer(writer, vec![Field::at_least("/spec/replicas", 1), ready]), autoscaled(context, writer)],
+fn up(context: &Context<'_>, writer: &Writer, mut as_found: Vec<Field>, replicas: i64) -> Condition {
+    as_found.push(current());
+    let under_autoscaler = |ready: Field| {
+        let scaled = vec![Field::at_least("/spec/replicas", 1), ready, current()];
+        Condition::All { of: vec![of_writer(writer, scaled), autoscaled(context, writer)] }
     };
     Condition::OneOf {
         of: vec![
