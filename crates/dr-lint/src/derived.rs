@@ -2,7 +2,9 @@
 //!
 //! Nothing here decides what is in a backup; that is `dr_core::select`, on these objects.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
@@ -28,7 +30,12 @@ pub(crate) struct Claim<'i> {
 #[derive(Debug)]
 pub(crate) struct Derived<'i> {
     pub(crate) claims: Vec<Claim<'i>>,
-    cluster: Cluster,
+    objects: Vec<Raw>,
+    /// Of each namespace: what is in it, itself, and the volumes of its claims.
+    within: HashMap<String, Vec<usize>>,
+    /// In no namespace.
+    outside: Vec<usize>,
+    whole: OnceCell<Cluster>,
 }
 
 /// While it is made.
@@ -77,6 +84,23 @@ impl<'i> Derived<'i> {
             objects.iter().filter(|object| object.str_at("/kind") == Some("PersistentVolume")).map(Raw::name).collect();
         let volumes: Vec<Raw> = objects.iter().filter_map(|claim| volume_of(claim, &known)).collect();
         objects.extend(volumes);
+        let mut within: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut outside = Vec::new();
+        for (at, object) in objects.iter().enumerate() {
+            let of = match object.str_at("/kind") {
+                Some("Namespace") => Some(object.name()),
+                Some("PersistentVolume") => object.str_at("/spec/claimRef/namespace"),
+                Some(_) | None => object.namespace(),
+            };
+            match of {
+                Some(namespace) => within.entry(namespace.to_owned()).or_default().push(at),
+                None => outside.push(at),
+            }
+        }
+        Self { claims, objects, within, outside, whole: OnceCell::new() }
+    }
+
+    fn cluster(&self, of: impl Iterator<Item = usize>) -> Cluster {
         // What stands in the cluster and in no manifest, or in one that is elsewhere.
         let unread = [
             "storageclasses.storage.k8s.io",
@@ -85,8 +109,21 @@ impl<'i> Derived<'i> {
             "volumesnapshotlocations.velero.io",
         ]
         .map(|resource| (resource.to_owned(), "the manifests do not tell".to_owned()));
-        let cluster = Cluster::new(Resources::built_in(), objects, BTreeMap::from(unread));
-        Self { claims, cluster }
+        let objects = of.filter_map(|at| self.objects.get(at)).cloned();
+        Cluster::new(Resources::built_in(), objects, BTreeMap::from(unread))
+    }
+
+    /// What a backup can hold anything of: a thousand schedules for a namespace each must not each look at all of them.
+    fn reach(&self, request: &Backup) -> Cow<'_, Cluster> {
+        let named = &request.spec.included_namespaces;
+        let is_name =
+            |name: &String| !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric() || one == '-');
+        if named.is_empty() || !named.iter().all(is_name) {
+            return Cow::Borrowed(self.whole.get_or_init(|| self.cluster(0..self.objects.len())));
+        }
+        let named: BTreeSet<&String> = named.iter().collect();
+        let within = named.into_iter().filter_map(|name| self.within.get(name)).flatten();
+        Cow::Owned(self.cluster(self.outside.iter().chain(within).copied()))
     }
 
     /// What a backup of these manifests would hold; none where the Backup cannot be read, which other rules tell.
@@ -101,7 +138,7 @@ impl<'i> Derived<'i> {
         let mut server = Server::plain(context.velero.select(), backup.raw.namespace().unwrap_or("velero"));
         server.csi = true;
         // What Velero refuses as a whole is for the rules about that.
-        Some(select(&self.cluster, &request, &server)).filter(|selection| selection.refused.is_empty())
+        Some(select(&self.reach(&request), &request, &server)).filter(|selection| selection.refused.is_empty())
     }
 }
 
