@@ -71,7 +71,8 @@ impl Bench {
         }
         fs::create_dir_all(&bucket)?;
         let s3_port = free_port()?;
-        let s3 = Command::new(node.path("bin/versitygw"))
+        let s3 = node
+            .on_its_network(&node.path("bin/versitygw"))?
             .env("ROOT_ACCESS_KEY", KEY)
             .env("ROOT_SECRET_KEY", SECRET)
             .args(["--port", &format!("127.0.0.1:{s3_port}"), "--region", "us-east-1", "posix"])
@@ -100,6 +101,10 @@ impl Bench {
         self.node.isolated(&mut crds);
         let crds = cmd::output(crds.args(["install", "--crds-only", "--dry-run", "-o", "yaml"]))?;
         self.node.apply(&crds)?;
+        // Velero's server looks once whether they are served, and ends when one is not.
+        let mut established = self.node.kubectl();
+        established.args(["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+        cmd::output(&mut established)?;
         let location = json!({"apiVersion": "velero.io/v1", "kind": "BackupStorageLocation",
             "metadata": {"name": "default", "namespace": VELERO},
             "spec": {"provider": "aws", "default": true, "objectStorage": {"bucket": BUCKET},
@@ -148,8 +153,8 @@ impl Bench {
             "config/s3-credentials",
             &format!("[default]\naws_access_key_id={KEY}\naws_secret_access_key={SECRET}\n"),
         )?;
-        let mut command = Command::new(self.node.path("bin/velero"));
-        self.node.isolated(&mut command);
+        // It listens on port 8080 whatever its flags say.
+        let mut command = self.node.on_its_network(&self.node.path("bin/velero"))?;
         command
             .env("AWS_SHARED_CREDENTIALS_FILE", credentials)
             .env("VELERO_NAMESPACE", VELERO)

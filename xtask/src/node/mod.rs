@@ -122,6 +122,17 @@ impl Node {
         Ok(command)
     }
 
+    /// A program of the machine's on the node's network: its ports are nobody else's.
+    pub(crate) fn on_its_network(&self, program: &Path) -> Result<Command> {
+        let Some(init) = namespaces::running(self) else {
+            bail!("the node `{}` is not running", self.name);
+        };
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &init.to_string(), "-n", "--"]).arg(program);
+        self.isolated(&mut command);
+        Ok(command)
+    }
+
     /// The environment of everything that runs inside.
     pub(crate) fn inside(&self, command: &mut Command) {
         let bin = self.path("bin");
