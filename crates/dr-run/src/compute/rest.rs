@@ -210,7 +210,7 @@ fn start(context: &Context<'_>, writer: &Writer) -> Move {
             let exactly =
                 vec![Field::at_least("/status/readyReplicas", replicas), Field::equals("/status/replicas", replicas)];
             started = started.until(up(context, writer, exactly, replicas));
-            if !writer.pod_labels.is_empty() {
+            if writer.key.kind == Kind::StatefulSet && !writer.pod_labels.is_empty() {
                 started = started.until(none_ends(context, writer));
             }
         }
@@ -218,8 +218,10 @@ fn start(context: &Context<'_>, writer: &Writer) -> Move {
     gone_is_as_good(started, writer)
 }
 
-/// A pod that is on its way out may still count as ready
-/// (`pkg/controller/statefulset/stateful_set_control.go:computeReplicaStatus` at v1.34.2).
+/// A StatefulSet counts a pod as ready that is on its way out, and makes no other beside it
+/// (`pkg/controller/statefulset/stateful_set_control.go:computeReplicaStatus` at v1.34.2); a ReplicaSet does neither, and
+/// a pod of it that is stuck on a lost node must not keep an undo waiting
+/// (`pkg/controller/controller_utils.go:FilterActivePods`).
 fn none_ends(context: &Context<'_>, writer: &Writer) -> Condition {
     let of = Listing {
         kind: Kind::Pod,
