@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::cluster::Cluster;
 use super::collect::Collected;
+use super::listing::unusable;
 use super::prepare::Request;
 use super::reason::{Place, Reason, Rule};
 use super::selector::LabelSelector;
@@ -15,6 +16,13 @@ pub(crate) fn namespaces(cluster: &Cluster, request: &Request<'_>, collected: &m
             let says = format!("namespace {} is included and does not exist", entry.pattern);
             collected.errors.push(Reason::new(Rule::NamespaceMissing, entry.place.clone(), says));
         }
+    }
+    // It is read for the Namespaces too, which is an error even where no list is asked for.
+    let invalid = request.spec().label_selector.as_ref().filter(|selector| selector.valid().is_err());
+    if let Some(reason) = invalid.and_then(|selector| unusable(request, "labelSelector", selector))
+        && !collected.errors.contains(&reason)
+    {
+        collected.errors.push(reason);
     }
     for (number, _) in cluster.of("namespaces") {
         collected.order.push(number);

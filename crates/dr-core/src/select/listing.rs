@@ -53,17 +53,21 @@ pub(crate) fn listing<'a>(request: &'a Request<'_>, resource: &Resource, namespa
         (Some(one), _) => vec![("labelSelector".to_owned(), one)],
         (None, _) => return Listing::Everything,
     };
-    for (field, selector) in &any {
-        let says = match selector.usable() {
-            Ok(()) => continue,
-            Err(Unusable::Empty) => {
-                format!("{field} is empty: Velero asks the API server for <none>, which is no selector, and lists fail")
-            }
-            Err(Unusable::Invalid(why)) => format!("{field} is invalid, and lists fail: {why}"),
-        };
-        return Listing::Broken(Reason::new(Rule::SelectorUnusable, request.field(field), says));
+    match any.iter().find_map(|(field, selector)| unusable(request, field, selector)) {
+        Some(reason) => Listing::Broken(reason),
+        None => Listing::Any(any),
     }
-    Listing::Any(any)
+}
+
+/// Why lists by this selector fail.
+pub(crate) fn unusable(request: &Request<'_>, field: &str, selector: &LabelSelector) -> Option<Reason> {
+    let says = match selector.usable().err()? {
+        Unusable::Empty => {
+            format!("{field} is empty: Velero asks the API server for <none>, which is no selector, and lists fail")
+        }
+        Unusable::Invalid(why) => format!("{field} is invalid, and lists fail: {why}"),
+    };
+    Some(Reason::new(Rule::SelectorUnusable, request.field(field), says))
 }
 
 fn policy_listing<'a>(filter: &'a ResourceFilter, field: &str) -> Listing<'a> {

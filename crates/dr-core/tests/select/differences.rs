@@ -65,3 +65,17 @@ fn a_claim_that_the_first_pod_passes_over_is_copied_from_every_other_pod() {
     assert_eq!(twice.claim("data").capture, copy("web-1", "data"));
     assert_eq!(twice.claim("data").copied_again, [("web-2".to_owned(), "data".to_owned())]);
 }
+
+/// `pkg/backup/item_collector.go:collectNamespaces` logs it as an error, whether or not anything is listed.
+#[test]
+fn an_invalid_selector_is_an_error_where_no_namespace_is_left_to_list() {
+    let nothing = |selector: serde_json::Value| {
+        let spec = json!({"includedNamespaces": ["gone-*"], "labelSelector": selector});
+        World::new().backup(spec).0
+    };
+    let invalid = nothing(json!({"matchExpressions": [{"key": "app", "operator": "In"}]}));
+    assert_eq!(invalid.phase, Phase::PartiallyFailed);
+    assert_eq!(invalid.errors.iter().map(|reason| reason.rule).collect::<Vec<_>>(), [Rule::SelectorUnusable]);
+    assert_eq!(nothing(json!({"matchLabels": {"app": "db"}})).phase, Phase::Completed);
+    assert_eq!(nothing(json!({})).phase, Phase::Completed);
+}
