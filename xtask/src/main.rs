@@ -269,6 +269,7 @@ fn run(task: Task) -> Result<ExitCode> {
                 cases: args.cases,
                 seed: args.seed,
                 more: args.minutes.map(|minutes| (diff::new_seed(), Duration::from_secs(minutes * 60))),
+                at_most: None,
                 record: args.record,
             })?;
             return Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE });

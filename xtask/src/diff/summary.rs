@@ -104,6 +104,9 @@ impl Summary {
 
     pub(crate) fn print(&self) {
         println!("{} with Velero {}", self.line(), self.version);
+        for (flags, cases) in &self.servers {
+            println!("  {cases} cases with server {flags}");
+        }
         let unused: Vec<&str> =
             Rule::ALL.iter().filter(|rule| !self.rules.contains_key(rule)).map(|r| r.id()).collect();
         println!("rules that no case met: {}", unused.join(", "));
