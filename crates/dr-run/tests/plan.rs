@@ -66,7 +66,8 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
-    Switch: swap/data-postgres-0/unused, swap/at-rest
+    Switch: swap/data-postgres-0/unused
+    Switch: swap/at-rest
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim
@@ -105,7 +106,8 @@ fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     Switch: protect/data-postgres-0/retain
     Switch: quiesce/deployment/orders
     Switch: quiesce/statefulset/postgres
-    Switch: swap/data-postgres-0/unused, swap/at-rest
+    Switch: swap/data-postgres-0/unused
+    Switch: swap/at-rest
     Switch: swap/data-postgres-0/note
     Switch: swap/data-postgres-0/delete-claim
     Switch: swap/data-postgres-0/create-claim

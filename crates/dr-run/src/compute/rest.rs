@@ -201,7 +201,8 @@ fn gone_is_as_good(one_way: Move, writer: &Writer) -> Move {
 }
 
 fn start(context: &Context<'_>, writer: &Writer) -> Move {
-    let mut started = Move::new(starting(writer), 900);
+    // A pod that still ends has its grace period, whoever stopped it.
+    let mut started = Move::new(starting(writer), grace(context, writer) + 900);
     if let Stop::Scale { replicas } = writer.stop
         && replicas > 0
     {
@@ -228,7 +229,8 @@ fn none_ends(context: &Context<'_>, writer: &Writer) -> Condition {
         namespace: Some(context.place.namespace.clone()),
         labels: writer.pod_labels.clone(),
     };
-    Condition::NotAny { of, fields: vec![Field::present("/metadata/deletionTimestamp")] }
+    let its_own = Field::equals("/metadata/ownerReferences/0/uid", writer.uid.as_str());
+    Condition::NotAny { of, fields: vec![its_own, Field::present("/metadata/deletionTimestamp")] }
 }
 
 /// What the status says is about the workload as it is now, not as it was before our last change.

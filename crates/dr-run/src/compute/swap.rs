@@ -13,8 +13,9 @@ use crate::plan::{OPERATION, Section, Wave};
 use crate::slot::{Spot, Text, slot};
 
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>) {
-    let first = context.claims.iter().map(unused).chain(at_rest(context));
-    waves.push(wave(Section::Switch, first.collect()));
+    waves.push(wave(Section::Switch, context.claims.iter().map(unused).collect()));
+    // Last, so that nothing that came back while a claim was still in use is missed.
+    waves.push(wave(Section::Switch, at_rest(context).into_iter().collect()));
     let live = || context.claims.iter().filter_map(|claim| claim.live.as_ref().map(|live| (claim, live)));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| note(claim, live)).collect()));
     waves.push(wave(Section::Switch, live().map(|(claim, live)| delete_claim(claim, live)).collect()));
