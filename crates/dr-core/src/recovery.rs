@@ -201,14 +201,23 @@ fn point(facts: &Facts, covering: &Covering) -> Result<Option<Point>, Unread> {
     }))
 }
 
-/// The object store's address is one that only the cluster knows.
+/// The object store's address is one that only the cluster knows, or may be: a Service's short name, an address that is
+/// nobody's on the internet.
 fn is_inside(location: &Object) -> bool {
     let Some(url) = location.str_at("/spec/config/s3Url") else {
         return false;
     };
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split(['/', ':']).next().unwrap_or("");
-    !host.contains('.') || host.rsplit('.').next() == Some("svc") || host.contains(".svc.")
+    let numbers: Vec<u8> = host.split('.').map_while(|part| part.parse().ok()).collect();
+    let private = match numbers.as_slice() {
+        [10 | 127, _, _, _] | [192, 168, _, _] => true,
+        [172, second, _, _] => (16..32).contains(second),
+        _ => false,
+    };
+    // `service.namespace` looks like a domain; those of the internet are spoken to by TLS.
+    let short = url.starts_with("http://") && host.matches('.').count() == 1;
+    private || short || !host.contains('.') || host.rsplit('.').next() == Some("svc") || host.contains(".svc.")
 }
 
 /// What the schedules that include the namespace make of it.

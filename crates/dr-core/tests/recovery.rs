@@ -289,7 +289,12 @@ fn a_store_inside_the_cluster_is_lost_with_it() {
         ("http://minio.velero.svc:9000", Survives::Namespace),
         ("http://minio:9000/", Survives::Namespace),
         ("https://minio.velero.svc.cluster.local", Survives::Namespace),
+        ("http://minio.test:9000", Survives::Namespace),
+        ("http://10.96.14.3:9000", Survives::Namespace),
+        ("http://172.31.0.9:9000", Survives::Namespace),
+        ("http://203.0.113.9:9000", Survives::Cluster),
         ("https://s3.example.com:9000", Survives::Cluster),
+        ("https://example.com", Survives::Cluster),
     ] {
         location(&mut facts, url);
         assert_eq!(judged(&facts).point.unwrap().survives, survives, "{url}");

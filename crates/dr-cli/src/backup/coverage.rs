@@ -10,7 +10,7 @@ use dr_core::schedule::{self, Idle};
 use dr_core::select::{Backup, Cluster, ItemRef, Policies, Server, UnknownServer, Version, select};
 use serde_json::Value;
 
-use crate::backup::covered::{Covered, Judged};
+use crate::backup::covered::{self, Covered, Judged};
 use crate::backup::manifest::Manifest;
 use crate::exit::Exit;
 use crate::flags::{Flags, Output};
@@ -118,7 +118,8 @@ async fn judge(
             }
         }
         let idle = idle(&cluster, velero, object);
-        judged.push(Judged { kind: kind.to_owned(), name: object.name().to_owned(), idle, selection });
+        let undecided = covered::undecided(&cluster);
+        judged.push(Judged { kind: kind.to_owned(), name: object.name().to_owned(), idle, undecided, selection });
     }
     Ok(Covered { namespace: namespace.to_owned(), version: server.version, judged, assumed, cluster })
 }

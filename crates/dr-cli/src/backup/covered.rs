@@ -13,7 +13,31 @@ pub(crate) struct Judged {
     pub(crate) name: String,
     /// Why it takes nothing, whatever it selects.
     pub(crate) idle: Option<Idle>,
+    /// Something that decides about every volume was not read, so none is known to be captured.
+    pub(crate) undecided: bool,
     pub(crate) selection: Selection,
+}
+
+/// What decides whether the data of any volume is captured, beside what the selection itself tells as unknown.
+const DECIDING: [&str; 7] = [
+    "persistentvolumeclaims",
+    "pods",
+    "namespaces",
+    "persistentvolumes",
+    "backupstoragelocations.velero.io",
+    "backups.velero.io",
+    "schedules.velero.io",
+];
+
+/// Whether one of those kinds, or its whole group, was not read.
+pub(crate) fn undecided(cluster: &Cluster) -> bool {
+    DECIDING.iter().any(|resource| is_unread(cluster, resource))
+}
+
+fn is_unread(cluster: &Cluster, resource: &str) -> bool {
+    let group = resource.split_once('.').map_or("", |(_, group)| group);
+    let not_read = cluster.not_read();
+    not_read.contains_key(resource) || not_read.contains_key(&format!("*.{group}"))
 }
 
 pub(crate) struct Covered {
@@ -75,7 +99,13 @@ impl Line<'_> {
                 | Capture::NativeSnapshot { .. },
                 _,
                 None,
-            ) => Standing::Captured,
+            ) => {
+                if self.by.undecided {
+                    Standing::Unknown
+                } else {
+                    Standing::Captured
+                }
+            }
         }
     }
 
@@ -171,9 +201,15 @@ impl Covered {
         lost.filter_map(|line| line.verdict.volume.claim.clone()).collect()
     }
 
+    /// No claim is seen, and yet there may be some.
+    pub(crate) fn claims_unread(&self) -> bool {
+        is_unread(&self.cluster, "persistentvolumeclaims")
+    }
+
     /// Done only when every claim's data is captured, and the namespace is taken at all.
     pub(crate) fn exit(&self) -> Exit {
-        if self.takes_any() && self.lost().is_empty() { Exit::Done } else { Exit::Failed }
+        let known = !self.claims_unread();
+        if known && self.takes_any() && self.lost().is_empty() { Exit::Done } else { Exit::Failed }
     }
 
     /// Done only when something takes the item, and of a claim its data too.

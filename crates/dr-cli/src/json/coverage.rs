@@ -175,7 +175,7 @@ impl<'a> From<&LeftOut<'a>> for LeftOutV1<'a> {
 
 impl<'a> JudgedV1<'a> {
     fn new(covered: &Covered, by: &'a Judged, only: Option<&ItemRef>) -> Self {
-        let Judged { kind, name, idle, selection } = by;
+        let Judged { kind, name, idle, undecided: _, selection } = by;
         let namespace = covered.namespace.as_str();
         let lines = selection.volumes.iter().map(|verdict| Line { by, verdict });
         let volumes = lines.filter(|line| line.verdict.volume.namespace == namespace && of_item(line, only));

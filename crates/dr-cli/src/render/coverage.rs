@@ -65,6 +65,9 @@ fn headline(covered: &Covered) -> String {
         [only] => format!("{} {}", only.kind.to_lowercase(), only.name),
         many => format!("any of {} schedules", many.len()),
     };
+    if covered.claims_unread() {
+        return format!("UNKNOWN: the claims of namespace {namespace} were not read");
+    }
     if !covered.takes_any() {
         return format!("NOT CAPTURED: nothing of namespace {namespace} is taken by {by}");
     }

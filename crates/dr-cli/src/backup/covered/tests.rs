@@ -62,7 +62,7 @@ pub(crate) fn of(schedules: &[(&str, Value)]) -> Covered {
         let object = Object(object);
         let selection = select(&cluster, &Backup::of(&object).unwrap(), &server);
         let idle = schedule::idle(&object, "velero");
-        Judged { kind: "Schedule".to_owned(), name: (*name).to_owned(), idle, selection }
+        Judged { kind: "Schedule".to_owned(), name: (*name).to_owned(), idle, undecided: false, selection }
     });
     let judged = judged.collect();
     Covered { namespace: "shop".to_owned(), version: Version::NEWEST, judged, assumed: Vec::new(), cluster }
@@ -161,4 +161,33 @@ fn one_claim_is_done_with_its_data_and_not_without() {
     assert_eq!(covered.exit_of(&ItemRef::new("secrets", Some("shop"), "key")), Exit::Failed);
     assert_eq!(covered.exit_of(&ItemRef::new("namespaces", None, "shop")), Exit::Done);
     assert_eq!(paused().exit_of(&claim("logs")), Exit::Failed);
+}
+
+#[test]
+fn nothing_is_captured_while_what_decides_was_not_read() {
+    let unread = |kind: &str| {
+        let unread = BTreeMap::from([(kind.to_owned(), "forbidden".to_owned())]);
+        undecided(&Cluster::new(Resources::built_in(), [], unread))
+    };
+    for kind in DECIDING {
+        assert!(unread(kind), "{kind}");
+    }
+    assert!(unread("*.velero.io") && unread("*."), "a whole group");
+    assert!(!unread("configmaps") && !unread("*.apps"));
+
+    let mut covered = of(&[("nightly", json!({"template": {"defaultVolumesToFsBackup": false}}))]);
+    let captured = covered.lost().len();
+    for by in &mut covered.judged {
+        by.undecided = true;
+    }
+    assert!(covered.lost().len() > captured, "a claim that was captured is still told as captured");
+    assert_eq!(covered.exit(), Exit::Failed);
+}
+
+#[test]
+fn claims_that_were_not_listed_are_not_no_claims() {
+    let unread = BTreeMap::from([("persistentvolumeclaims".to_owned(), "forbidden".to_owned())]);
+    let covered = Covered { cluster: Cluster::new(Resources::built_in(), [], unread), ..of(&[]) };
+    assert!(covered.claims().is_empty() && covered.claims_unread());
+    assert_eq!(covered.exit(), Exit::Failed);
 }
