@@ -12,14 +12,14 @@ use dr_world::drive::Answers;
 use dr_world::facts;
 use dr_world::sweep::Sweep;
 use proptest::prelude::*;
-use proptest::test_runner::{FileFailurePersistence, TestRunner};
+use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
 /// Sweeps random applications until so many runs are done; a failure says which application and what happened.
 fn sweep(at_least: usize, paths: &'static [Paths], answers: Answers) {
     let began = Instant::now();
     let runs = Cell::new(0);
-    let mut runner = TestRunner::new(ProptestConfig {
+    let config = ProptestConfig {
         cases: 10_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -27,7 +27,14 @@ fn sweep(at_least: usize, paths: &'static [Paths], answers: Answers) {
         )))),
         max_shrink_iters: 16,
         ..ProptestConfig::default()
-    });
+    };
+    let seed = seed();
+    println!("DR_SEED={seed}");
+    let mut bytes = [0; 32];
+    for (byte, of_seed) in bytes.iter_mut().zip(seed.to_le_bytes()) {
+        *byte = of_seed;
+    }
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let shapes = shapes().prop_map(|shape| {
         let chosen = usize::try_from(shape.seed % 7).map_or(0, |seed| seed % paths.len());
         Shape { paths: *paths.get(chosen).unwrap_or(&shape.paths), ..shape }
@@ -48,6 +55,14 @@ fn sweep(at_least: usize, paths: &'static [Paths], answers: Answers) {
     }
     let runs = runs.get();
     assert!(runs >= at_least, "only {runs} runs in {WITHIN:?}");
+}
+
+/// The same applications on every run, so that a change is judged by what it changed; others with `DR_SEED`, and new ones
+/// whenever long tests run.
+fn seed() -> u64 {
+    let given = std::env::var("DR_SEED").ok().and_then(|seed| seed.parse().ok());
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    given.unwrap_or_else(|| if std::env::var_os("DR_LONG").is_some() { now() } else { 1 })
 }
 
 /// The time is a backstop for slow machines; the number of runs is what counts.

@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use super::api::Api;
@@ -51,10 +53,18 @@ impl Drop for Bench {
             let _ = player.join();
         }
         for child in self.velero.iter_mut().chain([&mut self.s3]) {
-            let _ = child.kill();
-            let _ = child.wait();
+            end(child);
         }
     }
+}
+
+/// Ends a process and those it started: Velero's server has one for each plugin.
+fn end(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // What has ended by itself needs no ending.
+    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn free_port() -> Result<u16> {
@@ -73,6 +83,7 @@ impl Bench {
         let s3_port = free_port()?;
         let s3 = node
             .on_its_network(&node.path("bin/versitygw"))?
+            .process_group(0)
             .env("ROOT_ACCESS_KEY", KEY)
             .env("ROOT_SECRET_KEY", SECRET)
             .args(["--port", &format!("127.0.0.1:{s3_port}"), "--region", "us-east-1", "posix"])
@@ -140,8 +151,7 @@ impl Bench {
     /// Starts Velero's server with these flags, in place of the one that runs.
     pub(crate) fn velero(&mut self, flags: &[&str]) -> Result<()> {
         if let Some(mut old) = self.velero.take() {
-            let _ = old.kill();
-            let _ = old.wait();
+            end(&mut old);
         }
         let plugins = self.node.path("diff-plugins");
         fs::create_dir_all(&plugins)?;
@@ -156,6 +166,7 @@ impl Bench {
         // It listens on port 8080 whatever its flags say.
         let mut command = self.node.on_its_network(&self.node.path("bin/velero"))?;
         command
+            .process_group(0)
             .env("AWS_SHARED_CREDENTIALS_FILE", credentials)
             .env("VELERO_NAMESPACE", VELERO)
             .env("CSI_SNAPSHOT_EARLY_FREQUENT_POLLING", "true")

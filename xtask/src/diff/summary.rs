@@ -28,7 +28,7 @@ or snapshot succeeds. Hooks and real copies are seen on a whole node (`cargo xta
 
 pub(crate) struct Summary {
     version: Version,
-    cases: usize,
+    pub(super) cases: usize,
     compared: usize,
     included: usize,
     by_accident: usize,
