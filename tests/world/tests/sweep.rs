@@ -191,3 +191,29 @@ fn an_undo_right_after_a_pod_was_told_to_end_waits_for_the_next_one() {
         claims_lost: false,
     });
 }
+
+/// Open: a sleeper's Restore comes after the undo has called off the file copies, and before it waits for Velero. The wait
+/// runs out and lets go (exit 5); nothing is lost, and the next `resume` has the same wait before it.
+#[test]
+#[ignore = "long: an open case, it fails"]
+fn a_restore_that_a_sleeper_created_behind_the_end_of_the_copies_is_called_off_too() {
+    let set = |keeps: Keeps, replicas: usize| Workload { postgres: true, ..workload(keeps, replicas) };
+    let shape = Shape {
+        seed: 8_483_776_113_104_101_570,
+        workloads: vec![
+            Workload { when_scaled_delete: true, ..set(Keeps::Templates(2), 2) },
+            Workload { when_deleted_delete: true, ..set(Keeps::Templates(1), 1) },
+        ],
+        wait_for_first_consumer: false,
+        retain: true,
+        paths: Paths::Mixed,
+        cron: false,
+        claims_lost: true,
+    };
+    let app = shape.bring_up();
+    let plan = facts::plan(&app).expect("a plan");
+    let answers = Answers { declines: true, ..Answers::default() };
+    if let Err(why) = Sweep::new(&app, &plan, answers).run() {
+        panic!("{why}");
+    }
+}
