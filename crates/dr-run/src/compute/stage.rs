@@ -73,7 +73,10 @@ pub(super) fn preflight(facts: &Facts, chosen: &Chosen, refusal: &mut Refusal) -
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut Vec<String>) -> Result<(), Refusal> {
     let modifier = modifier(context)?;
     if modifier.snapshots {
-        waves.push(wave(Section::Prepare, vec![imports(context)]));
+        // A request that was long on its way may make a Restore behind the end of `stage/copying`: its copies are called
+        // off beside the wait for it, else that would last for hours.
+        let late = modifier.files.then(|| copying(context, "stage/late-copying"));
+        waves.push(wave(Section::Prepare, std::iter::once(imports(context)).chain(late).collect()));
     }
     waves.push(wave(Section::Prepare, vec![namespace(context), modifier.step.clone()]));
     waves.push(wave(Section::Prepare, furniture(context, warnings)?));
@@ -81,7 +84,7 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut
         waves.push(wave(Section::Prepare, vec![configuration(context)]));
     }
     if modifier.files {
-        waves.push(wave(Section::Prepare, vec![copying(context)]));
+        waves.push(wave(Section::Prepare, vec![copying(context, "stage/copying")]));
     }
     waves.push(wave(Section::Prepare, vec![restore(context, &modifier)]));
     waves.push(wave(Section::Prepare, vec![moved(context, &modifier)]));
@@ -393,14 +396,14 @@ fn imports(context: &Context<'_>) -> Step {
 
 /// node-agent writes on, and Velero waits for it for hours, when the pod it writes through goes with the staging namespace:
 /// what is under way is called off first.
-fn copying(context: &Context<'_>) -> Step {
+fn copying(context: &Context<'_>, name: &str) -> Step {
     let fields = ["Completed", "Failed", "Canceled"].map(|phase| Field::differs("/status/phase", phase)).to_vec();
     let patch = json!({ "spec": { "cancel": true } }).into();
     let back = Move::new(Action::PatchEach { of: copies(context), fields, patch }, 1800)
         .until(restores_ended(context))
         .detach_when_late();
     let title = "call off what node-agent still writes, should it end early";
-    step("stage/copying", Phase::Stage, title, Move::new(Action::Observe, 60), Undo::by(back))
+    step(name, Phase::Stage, title, Move::new(Action::Observe, 60), Undo::by(back))
 }
 
 fn restores_ended(context: &Context<'_>) -> Condition {
