@@ -111,12 +111,9 @@ fn rounds(options: &Options) -> Vec<(Range<u64>, Option<Duration>)> {
     given.chain(more).collect()
 }
 
-/// One world for each setting of the server, then those from `DR_SEED` on, as many as four minutes hold; without it the
-/// same ones on every run.
+/// One world for each setting of the server that is always the same, then new ones, as many as four minutes hold.
 pub(crate) fn sample(name: &str) -> Result<bool> {
-    // Worlds that others are made of wait for `DR_SEED`: a change is to be judged by what it changed.
-    let given = std::env::var("DR_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or(1 + SERVERS.len() as u64);
+    let seed = new_seed();
     println!("DR_SEED={seed}");
     let time = Duration::from_secs(200);
     let cases = SERVERS.len() * OF_WORLD;

@@ -118,10 +118,7 @@ impl Tests<'_> {
         self.check("rustfmt", minutes(2), Cargo::tool().args(["fmt", "--all", "--check"]));
         let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
         self.check("clippy", minutes(25), Cargo::tool().args(clippy));
-        let mut workspace = Cargo::test().args(["--workspace", "--exclude", LIVE]).behind(["--skip", CONFORMANCE]);
-        if self.long {
-            workspace = workspace.envs(&[("DR_LONG", "1".into())]);
-        }
+        let workspace = Cargo::test().args(["--workspace", "--exclude", LIVE]).behind(["--skip", CONFORMANCE]);
         self.ignored =
             self.cargo_test("tests without a node, and the examples in documentation", minutes(35), &workspace);
         if self.long {
