@@ -70,7 +70,7 @@ pub async fn everything(connection: &Connection, namespace: &str, velero: &str) 
         .filter_map(|(of, namespace, whole)| Some((resources.0.get(of)?, namespace, whole)))
         .map(|(resource, namespace, whole)| async move {
             let listed = list(connection, resource, namespace, whole, deadline).await;
-            listed.map(|listed| (resource.name(), listed))
+            listed.map(|listed| (unread_as(&resource.name(), namespace, velero), listed))
         })
         .collect();
     let answers: Vec<(String, Result<Vec<Object>, String>)> =
@@ -85,6 +85,16 @@ pub async fn everything(connection: &Connection, namespace: &str, velero: &str) 
         }
     }
     Ok(Cluster::new(resources, objects, unread))
+}
+
+/// What a list that fails is told as. Of these kinds only those in Velero's namespace decide, except pods.
+fn unread_as(name: &str, namespace: Option<&str>, velero: &str) -> String {
+    match namespace {
+        Some(namespace) if namespace != velero && name != "pods" && OF_VELERO.contains(&name) => {
+            format!("{name} in {namespace}")
+        }
+        Some(_) | None => name.to_owned(),
+    }
 }
 
 /// A ConfigMap's data, none when it does not exist.

@@ -59,7 +59,10 @@ pub fn judge(facts: &Facts, backup: &str, infos: &[Value], claim: &str) -> Resul
         text(info, "/pvcName") == Some(claim) && text(info, "/pvcNamespace") == Some(facts.namespace.as_str())
     });
     let Some(info) = entry else {
-        return Ok(lost("the backup has no entry for this volume: its data was not taken", LEAVE));
+        return Ok(lost(
+            "the backup has no entry for this volume: its data was not taken, or its PersistentVolume is not in the backup",
+            LEAVE,
+        ));
     };
     if info.pointer("/skipped").and_then(Value::as_bool) == Some(true) {
         let why = text(info, "/skippedReason").unwrap_or("no reason recorded");

@@ -115,6 +115,10 @@ pub struct VolumeVerdict {
     pub copied_again: Vec<(String, String)>,
     /// From the first cause to the last. Of a volume that is not captured: why, for each way there is.
     pub chain: Vec<Reason>,
+    /// Why the backup's list of volumes has no entry for it although its data is captured. Velero's own restore of the
+    /// claim finds the snapshot all the same; what goes by the list does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted: Option<Reason>,
     /// What Velero shows of a volume it does not capture.
     pub shown: Shown,
     /// The one line to change.
@@ -211,6 +215,7 @@ fn nothing(cluster: &Cluster, phase: Phase, why: &[Reason]) -> Selection {
         volume,
         capture: Capture::None,
         copied_again: Vec::new(),
+        unlisted: None,
         chain: why.to_vec(),
         shown: Shown::Error,
         fix: why.first().and_then(fix::fix),

@@ -123,7 +123,7 @@ fn the_newest_backup_that_covers_the_volumes_is_taken_not_merely_the_newest() {
         chosen.passed_over,
         [(
             "newer-without-data".to_owned(),
-            "claim data-db-0: the backup has no entry for this volume: its data was not taken".to_owned()
+            "claim data-db-0: the backup has no entry for this volume: its data was not taken, or its PersistentVolume is not in the backup".to_owned()
         )]
     );
 }
@@ -204,7 +204,8 @@ const LEAVE: &str = "leave this claim as it is with --leave, or choose another b
 fn a_volume_that_is_not_in_the_backup_refuses() {
     let mut facts = cluster();
     backup(&mut facts, "b", 1, &[]);
-    let because = "the backup has no entry for this volume: its data was not taken";
+    let because =
+        "the backup has no entry for this volume: its data was not taken, or its PersistentVolume is not in the backup";
     refuses(&facts, &format!("claim data-db-0: {because}\n  {LEAVE}"));
 }
 

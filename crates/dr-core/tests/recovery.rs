@@ -134,7 +134,7 @@ fn the_age_is_that_of_the_oldest_volume_of_the_newest_backup_that_has_them_all()
     backup(&mut facts, "all", "02:00", &["data-db-0"]);
     backup(&mut facts, "newer", "11:00", &[]);
     schedule(&mut facts, "hourly", "0 * * * *", json!({ "status": { "lastBackup": "2026-01-02T11:59:00Z" } }));
-    let lost = "claim data-db-0: the backup has no entry for this volume: its data was not taken";
+    let lost = "claim data-db-0: the backup has no entry for this volume: its data was not taken, or its PersistentVolume is not in the backup";
     let because = format!("schedule hourly leaves 1 h between two backups; backup newer: {lost}");
     let point = is(&facts, Standing::Old, &because).point.unwrap();
     assert_eq!(point.backup, "all");
@@ -277,7 +277,8 @@ fn a_namespace_that_no_backup_gives_back_has_nothing() {
     let mut facts = cluster();
     is(&facts, Standing::Nothing, "namespace shop: no backup includes it");
     backup(&mut facts, "empty", "11:00", &[]);
-    let lost = "the backup has no entry for this volume: its data was not taken";
+    let lost =
+        "the backup has no entry for this volume: its data was not taken, or its PersistentVolume is not in the backup";
     is(&facts, Standing::Nothing, &format!("backup empty: claim data-db-0: {lost}"));
 }
 

@@ -8,10 +8,15 @@ use serde_json::{Value, json};
 use crate::Node;
 
 const BACKUP: &str = include_str!("../../../docs/rbac/backup.yaml");
+const COVERAGE: &str = include_str!("../../../docs/rbac/coverage.yaml");
+const STATUS: &str = include_str!("../../../docs/rbac/status.yaml");
 const RESTORE: &str = include_str!("../../../docs/rbac/restore.yaml");
 
 /// The group in those files; each service account is in one that is named after its namespace.
 const GROUP: &str = "name: dr-operators";
+
+/// The role that reaches an object store which only the cluster can.
+const DOWNLOAD: &str = "kubectl-dr-backup-download";
 
 /// On a cluster of the user's own the commands are typed with the user's own rights.
 fn on_current() -> bool {
@@ -23,20 +28,31 @@ fn on_current() -> bool {
 pub enum As {
     /// May what `docs/rbac/backup.yaml` grants.
     Backup,
+    /// May what `docs/rbac/coverage.yaml` grants.
+    Coverage,
+    /// May what `docs/rbac/status.yaml` grants, and download what the object store keeps, as that file says.
+    Status,
     /// May what `docs/rbac/restore.yaml` grants.
     Restore,
 }
 
 impl As {
-    const ALL: [Self; 2] = [Self::Backup, Self::Restore];
+    const ALL: [Self; 4] = [Self::Backup, Self::Coverage, Self::Status, Self::Restore];
 
     pub(crate) fn whoever_does(args: &[&str]) -> Self {
-        if args.first() == Some(&"backup") { Self::Backup } else { Self::Restore }
+        match args {
+            ["backup", "coverage", ..] => Self::Coverage,
+            ["backup", "status", ..] => Self::Status,
+            ["backup", ..] => Self::Backup,
+            _ => Self::Restore,
+        }
     }
 
     pub(crate) fn file(self) -> &'static str {
         match self {
             Self::Backup => "kubeconfig-backup",
+            Self::Coverage => "kubeconfig-coverage",
+            Self::Status => "kubeconfig-status",
             Self::Restore => "kubeconfig-restore",
         }
     }
@@ -45,6 +61,8 @@ impl As {
     fn namespace(self) -> &'static str {
         match self {
             Self::Backup => "who-backs-up",
+            Self::Coverage => "who-asks-for-coverage",
+            Self::Status => "who-asks-for-the-status",
             Self::Restore => "who-restores",
         }
     }
@@ -53,24 +71,31 @@ impl As {
         format!("name: system:serviceaccounts:{}", self.namespace())
     }
 
-    fn roles(self) -> &'static str {
+    fn roles(self) -> String {
         match self {
-            Self::Backup => BACKUP,
-            Self::Restore => RESTORE,
+            Self::Backup => BACKUP.to_owned(),
+            Self::Coverage => COVERAGE.to_owned(),
+            Self::Status => {
+                let download = BACKUP.split("\n---\n").filter(|document| document.contains(DOWNLOAD));
+                let download = download.map(|document| document.replace(DOWNLOAD, "kubectl-dr-status-download"));
+                [STATUS.to_owned()].into_iter().chain(download).collect::<Vec<_>>().join("\n---\n")
+            }
+            Self::Restore => RESTORE.to_owned(),
         }
     }
 
     /// The documents of this file that are, or are not, about the namespace that is backed up or restored.
     fn documents(self, of_the_shop: bool) -> String {
         let wanted = |document: &&str| document.contains("namespace: bookstore") == of_the_shop;
+        let roles = self.roles();
         let documents: Vec<String> =
-            self.roles().split("\n---\n").filter(wanted).map(|text| text.replace(GROUP, &self.group())).collect();
-        assert!(!documents.is_empty(), "{self:?}: docs/rbac binds nothing in the namespace bookstore");
+            roles.split("\n---\n").filter(wanted).map(|text| text.replace(GROUP, &self.group())).collect();
+        assert!(of_the_shop || !documents.is_empty(), "{self:?}: docs/rbac grants nothing");
         documents.join("\n---\n")
     }
 }
 
-/// The `RoleBinding`s of both roles for one namespace, as YAML.
+/// The `RoleBinding`s of all roles for one namespace, as YAML.
 pub(crate) fn bindings(namespace: &str) -> String {
     if on_current() {
         return String::new();
@@ -97,7 +122,7 @@ pub fn bind_everywhere(node: &Node) {
     node.apply(&binding.to_string());
 }
 
-/// Grants both roles and writes a kubeconfig for each of the two into the node's home.
+/// Grants all roles and writes a kubeconfig for each of them into the node's home.
 pub(crate) fn prepare(node: &Node) {
     static KUBECONFIGS: OnceLock<Vec<String>> = OnceLock::new();
     let kubeconfigs = KUBECONFIGS.get_or_init(|| As::ALL.map(|who| granted(node, who)).into());

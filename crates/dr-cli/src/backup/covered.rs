@@ -58,6 +58,8 @@ pub(crate) enum Standing {
     Idle,
     Warning,
     Error,
+    /// Taken, but not in the list by which a restore of ours finds it.
+    Unlisted,
     Unknown,
     Captured,
 }
@@ -102,6 +104,8 @@ impl Line<'_> {
             ) => {
                 if self.by.undecided {
                     Standing::Unknown
+                } else if self.verdict.unlisted.is_some() {
+                    Standing::Unlisted
                 } else {
                     Standing::Captured
                 }

@@ -81,6 +81,7 @@ struct VolumeV1<'a> {
     pod: Option<&'a str>,
     volume: Option<&'a str>,
     captured: Option<bool>,
+    listed: bool,
     path: &'static str,
     shown: Shown,
     fix: Option<&'a str>,
@@ -155,6 +156,7 @@ impl<'a> From<&Line<'a>> for BestV1<'a> {
         let mut volume = VolumeV1::from(line.verdict);
         if let (Some(idle), Standing::Idle) = (&line.by.idle, line.standing()) {
             volume.captured = Some(false);
+            volume.listed = false;
             volume.path = "none";
             volume.fix = Some(&idle.fix);
         }
@@ -230,10 +232,11 @@ impl<'a> From<&'a VolumeVerdict> for VolumeV1<'a> {
             pod: pod.map(|(pod, _)| pod.as_str()),
             volume: pod.map(|(_, volume)| volume.as_str()),
             captured,
+            listed: captured == Some(true) && verdict.unlisted.is_none(),
             path,
             shown: verdict.shown,
             fix: verdict.fix.as_deref(),
-            why: reasons(&verdict.chain),
+            why: verdict.chain.iter().chain(&verdict.unlisted).map(ReasonV1::from).collect(),
         }
     }
 }

@@ -144,10 +144,12 @@ fn row(line: &Line<'_>) -> String {
             | Standing::Idle
             | Standing::Warning
             | Standing::Error
+            | Standing::Unlisted
             | Standing::Unknown
             | Standing::Captured,
         ) => {
-            let why = line.verdict.deciding().map_or_else(String::new, |reason| reason.says.clone());
+            let deciding = line.verdict.unlisted.as_ref().or(line.verdict.deciding());
+            let why = deciding.map_or_else(String::new, |reason| reason.says.clone());
             (why, line.verdict.fix.clone().unwrap_or_default())
         }
     };
@@ -172,6 +174,7 @@ fn data(line: &Line<'_>) -> String {
         Standing::Silent | Standing::Idle => "NOT CAPTURED, silently".to_owned(),
         Standing::Warning => "NOT CAPTURED, with a warning".to_owned(),
         Standing::Error => "NOT CAPTURED, with an error".to_owned(),
+        Standing::Unlisted => "TAKEN, but not listed".to_owned(),
         Standing::Unknown => "UNKNOWN".to_owned(),
         Standing::Captured => captured(line.verdict),
     }
@@ -220,7 +223,8 @@ pub(crate) fn why(covered: &Covered, item: &ItemRef) -> String {
                 None => "its data".to_owned(),
             };
             let _ = writeln!(text, "  {name}: {}", captured(line.verdict));
-            chain(&line.verdict.chain, &mut text);
+            let reasons: Vec<Reason> = line.verdict.chain.iter().chain(&line.verdict.unlisted).cloned().collect();
+            chain(&reasons, &mut text);
             if let Some(fix) = line.verdict.fix.clone().filter(|fix| !fixes.contains(fix)) {
                 // Of a claim that is not there itself, its data's line says the same.
                 if line.verdict.volume.claim.is_some() {

@@ -106,6 +106,21 @@ async fn what_may_not_be_listed_or_fails_is_told_and_the_rest_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_decides_in_veleros_namespace_is_known_although_it_may_not_be_listed_in_the_judged_one() {
+    let forbidden = |in_namespace: &'static str| {
+        move |asked: &str| match asked {
+            _ if asked.contains("deployments?") && asked.contains(in_namespace) => failure(403, "Forbidden", "no"),
+            other => small(other),
+        }
+    };
+    for (namespace, told) in [("/shop/", "deployments.apps in shop"), ("/velero/", "deployments.apps")] {
+        let (connection, _) = serve(forbidden(namespace));
+        let cluster = everything(&connection, "shop", "velero").await.unwrap();
+        assert_eq!(cluster.not_read().keys().collect::<Vec<_>>(), [told]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kind_that_went_away_meanwhile_has_no_objects() {
     let (connection, _) = serve(|asked| match asked {
         "/api/v1/nodes?limit=500" => failure(404, "NotFound", "the server could not find the requested resource"),

@@ -57,7 +57,7 @@ pub(crate) fn fix(reason: &Reason) -> Option<String> {
         Rule::NoSnapshotClass => {
             "label one VolumeSnapshotClass of the driver velero.io/csi-volumesnapshot-class=true".to_owned()
         }
-        Rule::VolumeNotInBackup => "have persistentvolumes in the backup too".to_owned(),
+        Rule::VolumeNotInBackup | Rule::VolumeUnlisted => "have persistentvolumes in the backup too".to_owned(),
         Rule::NamespaceIncluded
         | Rule::NamespaceNotActive
         | Rule::NamespaceKept

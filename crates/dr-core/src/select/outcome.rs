@@ -58,13 +58,29 @@ impl Run<'_> {
         }
     }
 
+    /// Why a claim whose data is captured is not on the backup's list of volumes.
+    fn unlisted(&self, volume: &VolumeRef, verdicts: &[ItemVerdict]) -> Option<Reason> {
+        let claim = self.cluster.find(CLAIMS, Some(&volume.namespace), volume.claim.as_deref()?)?;
+        let bound = relations::bound_to(self.cluster.item(claim)?)?;
+        let number = self.cluster.find(VOLUMES, None, bound)?;
+        let judged = verdicts.get(number).filter(|judged| judged.verdict == Verdict::Excluded)?;
+        let place = judged.chain.last().map_or(Place::Velero, |reason| reason.place.clone());
+        let says =
+            format!("its data is taken, but {} is not in the backup, so its list of volumes has no entry", judged.item);
+        Some(Reason::new(Rule::VolumeUnlisted, place, says))
+    }
+
     fn volume_verdict(&self, volume: &VolumeRef, state: Volume, verdicts: &[ItemVerdict]) -> VolumeVerdict {
         let verdict = |capture: Capture, chain: Vec<Reason>, shown| {
             let fix = if capture.is_captured() { None } else { chain.iter().rev().find_map(fix::fix) };
-            VolumeVerdict { volume: volume.clone(), capture, copied_again: Vec::new(), chain, shown, fix }
+            let (volume, copied_again) = (volume.clone(), Vec::new());
+            VolumeVerdict { volume, capture, copied_again, chain, unlisted: None, shown, fix }
         };
         if let Some((capture, chain)) = state.capture {
-            return VolumeVerdict { copied_again: state.copies, ..verdict(capture, chain, Shown::Silent) };
+            let unlisted = if capture.is_captured() { self.unlisted(volume, verdicts) } else { None };
+            let fix = unlisted.as_ref().and_then(fix::fix);
+            let copied_again = state.copies;
+            return VolumeVerdict { copied_again, unlisted, fix, ..verdict(capture, chain, Shown::Silent) };
         }
         let shown = state.skips.iter().map(|(_, shown)| *shown).max();
         let mut chain: Vec<Reason> = state.skips.into_iter().map(|(reason, _)| reason).collect();
@@ -93,8 +109,9 @@ impl Run<'_> {
                     }
                 }
                 chain.extend(missing.into_iter().filter(|r| !chain.contains(r)).collect::<Vec<_>>());
+                let decided = chain.iter().any(|reason| reason.rule == Rule::PolicyMatched);
                 if relations::mounting(self.cluster, &volume.namespace, claim).next().is_none()
-                    && chain.iter().any(|reason| reason.rule == Rule::PolicyMatched)
+                    && (decided || (self.request.copies_by_default.0 && self.request.policies.is_none()))
                 {
                     let claim = VolumeRefs::claim(&volume.namespace, claim);
                     let says = format!("no pod mounts {claim}, so there is nothing its files could be copied from");

@@ -282,6 +282,9 @@ rules! {
     VolumeNotInBackup "volume-not-in-backup":
         "native snapshots hang on the PersistentVolume, which is not in the backup",
         "pkg/backup/item_backupper.go:takePVSnapshot";
+    VolumeUnlisted "volume-unlisted":
+        "the backup's list of volumes names a claim only where its PersistentVolume is in the backup",
+        "internal/volume/volumes_information.go:generateVolumeInfoForCSIVolumeSnapshot";
     NoSnapshotLocation "no-snapshot-location":
         "no VolumeSnapshotLocation, so no native snapshot",
         "pkg/backup/item_backupper.go:takePVSnapshot";

@@ -111,6 +111,21 @@ fn the_old_family_rejects_the_volume_of_an_included_claim_and_the_new_one_takes_
 }
 
 #[test]
+fn data_whose_volume_is_not_in_the_backup_is_captured_but_not_listed() {
+    let mut world = World::new();
+    world.claim("data", json!({}));
+    let taken = |resources: serde_json::Value| {
+        let answer = world.backup(json!({"includedNamespaces": ["shop"], "includedResources": resources}));
+        let verdict = answer.claim("data");
+        assert!(verdict.capture.is_captured(), "{verdict:?}");
+        (verdict.unlisted.as_ref().map(|reason| reason.rule), verdict.fix.clone())
+    };
+    let fix = "have persistentvolumes in the backup too".to_owned();
+    assert_eq!(taken(json!(["pvc"])), (Some(Rule::VolumeUnlisted), Some(fix)));
+    assert_eq!(taken(json!(["pvc", "pv"])), (None, None));
+}
+
+#[test]
 fn a_snapshot_brings_its_class_along_past_every_filter_and_moved_data_does_not() {
     let mut world = World::new();
     world

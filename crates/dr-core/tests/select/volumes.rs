@@ -285,6 +285,15 @@ fn a_policy_for_copies_takes_nothing_of_a_claim_that_no_pod_mounts() {
 }
 
 #[test]
+fn a_copy_by_default_takes_nothing_of_a_claim_that_no_pod_mounts_and_that_is_what_is_told() {
+    let mut world = database();
+    world.without("db-0");
+    let answer = world.backup(spec(json!({"defaultVolumesToFsBackup": true, "snapshotVolumes": false})));
+    lost(&answer, Rule::NoPodMounts, Shown::Silent);
+    assert_eq!(answer.claim("data").deciding().map(|reason| reason.rule), Some(Rule::NoPodMounts));
+}
+
+#[test]
 fn a_policy_that_velero_cannot_read_refuses_the_backup() {
     let world = database();
     for policy in [

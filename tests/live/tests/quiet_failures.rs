@@ -1,0 +1,258 @@
+//! Backups that Velero calls Completed, or never makes, while the data is not in them: each made on the node, told by
+//! us before the night with its reason, and gone once what we say is changed.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+
+use dr_live::refused::There;
+use dr_live::{By, Cases, Class, Node, Shop, node, until};
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+
+const CLAIM: &str = "data-postgres-0";
+/// A night that never comes while the test runs.
+const CRON: &str = "0 3 1 1 *";
+
+fn schedule(name: &str, cron: &str, template: &Value) -> Value {
+    json!({
+        "apiVersion": "velero.io/v1",
+        "kind": "Schedule",
+        "metadata": { "name": name, "namespace": "velero" },
+        "spec": { "schedule": cron, "template": template },
+    })
+}
+
+/// A Backup of the template, as Velero's command line makes it; the phase it ends in.
+fn back_up(node: &Node, name: &str, template: &Value) -> String {
+    let backup = json!({
+        "apiVersion": "velero.io/v1",
+        "kind": "Backup",
+        "metadata": { "name": name, "namespace": "velero" },
+        "spec": template,
+    });
+    node.apply(&backup.to_string());
+    until(&format!("backup {name} has ended"), 180, || {
+        let phase = node.get(&["backups.velero.io", name, "-n", "velero"])["status"]["phase"].clone();
+        let phase = phase.as_str()?.to_owned();
+        matches!(phase.as_str(), "Completed" | "PartiallyFailed" | "Failed" | "FailedValidation").then_some(phase)
+    })
+}
+
+/// Whether the backup holds the database's data, by what Velero itself wrote into the object store.
+fn holds_the_data(node: &Node, backup: &str) -> bool {
+    let files = node.bucket(&format!("backups/{backup}"));
+    let infos = files.iter().find(|file| file.to_string_lossy().ends_with("-volumeinfo.json.gz"));
+    let infos = infos.unwrap_or_else(|| panic!("{backup} has no volume infos: {files:?}"));
+    let mut text = String::new();
+    GzDecoder::new(File::open(infos).expect("open")).read_to_string(&mut text).expect("gzip");
+    let infos: Value = serde_json::from_str(&text).expect("JSON");
+    let handle =
+        |info: &Value, pointer: &str| info.pointer(pointer).and_then(Value::as_str).is_some_and(|id| !id.is_empty());
+    infos.as_array().into_iter().flatten().any(|info| {
+        info["pvcName"] == CLAIM
+            && info["skipped"] != true
+            && (handle(info, "/csiSnapshotInfo/snapshotHandle") || handle(info, "/pvbInfo/snapshotHandle"))
+    })
+}
+
+/// One way to lose the data in silence, and how it is mended.
+struct Quiet<'a> {
+    name: &'a str,
+    wrong: Value,
+    says: &'a [&'a str],
+    right: Value,
+}
+
+/// Velero completes the wrong one without the data; `coverage` says so and why; the right one is captured, and holds it.
+fn quiet(shop: &Shop<'_>, case: &Quiet<'_>) {
+    let Quiet { name, wrong, says, right } = case;
+    let (node, ns) = (shop.node, shop.namespace.as_str());
+    let mut there = There::new(node);
+    there.add(&schedule(name, CRON, wrong));
+    let judge = ["backup", "coverage", "--ns", ns, "--schedule", name, "-o", "wide"];
+    let told = node.dr(&judge).exits(1).says("NOT CAPTURED");
+    says.iter().fold(told, |told, text| told.says(text));
+    let backup = format!("{name}-wrong");
+    assert_eq!(back_up(node, &backup, wrong), "Completed", "{name}: Velero says more than it did");
+    assert!(!holds_the_data(node, &backup), "{name}: the data is in the backup");
+    there.add(&schedule(name, CRON, right));
+    node.dr(&judge).exits(0);
+    let backup = format!("{name}-right");
+    assert_eq!(back_up(node, &backup, right), "Completed", "{name}");
+    assert!(holds_the_data(node, &backup), "{name}: the data is not in the mended backup");
+}
+
+/// A template that takes the whole namespace.
+fn whole(shop: &Shop<'_>) -> Value {
+    json!({ "includedNamespaces": [shop.namespace] })
+}
+
+fn with(shop: &Shop<'_>, field: &str, value: Value) -> Value {
+    let mut template = whole(shop);
+    template[field] = value;
+    template
+}
+
+#[test]
+fn what_velero_completes_without_the_data_is_told_before_the_night_with_what_to_change() {
+    let node = node!();
+    let shop = Shop::open(&node, "live-quiet", By::Snapshot, Class::WaitForFirstConsumer, 1);
+    let mut cases = Cases::default();
+    filters(&shop, &mut cases);
+    volumes(&shop, &mut cases);
+    schedules(&shop, &mut cases);
+}
+
+fn filters(shop: &Shop<'_>, cases: &mut Cases) {
+    let (node, ns) = (shop.node, shop.namespace.as_str());
+    cases.case("a selector that misses the claim", || {
+        quiet(
+            shop,
+            &Quiet {
+                name: "live-quiet-selector",
+                wrong: with(shop, "labelSelector", json!({ "matchLabels": { "part-of": "bookstore" } })),
+                says: &["labelSelector", CLAIM],
+                right: with(shop, "labelSelector", json!({ "matchLabels": { "app": "postgres" } })),
+            },
+        );
+    });
+    cases.case("a list of resources without persistentvolumeclaims", || {
+        quiet(
+            shop,
+            &Quiet {
+                name: "live-quiet-list",
+                wrong: with(shop, "includedResources", json!(["statefulsets", "services", "secrets"])),
+                says: &["spec.template.includedResources"],
+                right: with(
+                    shop,
+                    "includedResources",
+                    json!(["statefulsets", "services", "persistentvolumeclaims", "persistentvolumes"]),
+                ),
+            },
+        );
+    });
+    cases.case("a list of resources with persistentvolumeclaims and without persistentvolumes", || {
+        let unlisted = with(shop, "includedResources", json!(["statefulsets", "services", "persistentvolumeclaims"]));
+        let mut there = There::new(node);
+        there.add(&schedule("live-quiet-unlisted", CRON, &unlisted));
+        let judge = ["backup", "coverage", "--ns", ns, "--schedule", "live-quiet-unlisted", "-o", "wide"];
+        node.dr(&judge).exits(1).says("TAKEN, but not listed").says("have persistentvolumes in the backup too");
+        assert_eq!(back_up(node, "live-quiet-unlisted-wrong", &unlisted), "Completed");
+        assert!(!holds_the_data(node, "live-quiet-unlisted-wrong"), "Velero lists it now");
+    });
+}
+
+fn volumes(shop: &Shop<'_>, cases: &mut Cases) {
+    let (node, ns) = (shop.node, shop.namespace.as_str());
+    cases.case("snapshotVolumes: false with a CSI claim", || {
+        quiet(
+            shop,
+            &Quiet {
+                name: "live-quiet-off",
+                wrong: with(shop, "snapshotVolumes", json!(false)),
+                says: &["remove spec.template.snapshotVolumes: false"],
+                right: whole(shop),
+            },
+        );
+    });
+    cases.case("a volume policy that skips by capacity", || {
+        let policies = json!({ "version": "v1", "volumePolicies": [
+            { "conditions": { "capacity": "1Gi,100Gi" }, "action": { "type": "skip" } },
+        ] });
+        let mut there = There::new(node);
+        there.add(&json!({ "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "live-quiet-policies", "namespace": "velero" },
+            "data": { "policies.yaml": policies.to_string() } }));
+        let policy = json!({ "kind": "configmap", "name": "live-quiet-policies" });
+        quiet(
+            shop,
+            &Quiet {
+                name: "live-quiet-policy",
+                wrong: with(shop, "resourcePolicy", policy),
+                says: &["volumePolicies[0] says skip"],
+                right: whole(shop),
+            },
+        );
+    });
+    cases.case("an annotation that names a volume which the pod does not have", || {
+        let annotate = |what: &str| {
+            node.kubectl(&["annotate", "pod", "postgres-0", "-n", ns, "--overwrite", what]);
+        };
+        annotate("backup.velero.io/backup-volumes=database");
+        let files = with(shop, "snapshotVolumes", json!(false));
+        let mut there = There::new(node);
+        there.add(&schedule("live-quiet-annotation", CRON, &files));
+        let judge = ["backup", "coverage", "--ns", ns, "--schedule", "live-quiet-annotation", "-o", "wide"];
+        node.dr(&judge).exits(1).says("backup.velero.io/backup-volumes");
+        assert_eq!(back_up(node, "live-quiet-annotation-wrong", &files), "Completed");
+        assert!(!holds_the_data(node, "live-quiet-annotation-wrong"));
+        annotate("backup.velero.io/backup-volumes=data");
+        node.dr(&judge).exits(0);
+        assert_eq!(back_up(node, "live-quiet-annotation-right", &files), "Completed");
+        assert!(holds_the_data(node, "live-quiet-annotation-right"));
+        annotate("backup.velero.io/backup-volumes-");
+    });
+    cases.case("a pod that does not run while its files should be copied", || {
+        node.kubectl(&["scale", "statefulset/postgres", "-n", ns, "--replicas=0"]);
+        node.kubectl(&["wait", "--for=delete", "pod/postgres-0", "-n", ns, "--timeout=60s"]);
+        let files = json!({ "includedNamespaces": [ns], "defaultVolumesToFsBackup": true, "snapshotVolumes": false });
+        let mut there = There::new(node);
+        there.add(&schedule("live-quiet-stopped", CRON, &files));
+        let judge = ["backup", "coverage", "--ns", ns, "--schedule", "live-quiet-stopped", "-o", "wide"];
+        node.dr(&judge).exits(1).says("no pod mounts");
+        assert_eq!(back_up(node, "live-quiet-stopped-wrong", &files), "Completed");
+        assert!(!holds_the_data(node, "live-quiet-stopped-wrong"));
+        node.kubectl(&["scale", "statefulset/postgres", "-n", ns, "--replicas=1"]);
+        shop.wait_until_open();
+        node.dr(&judge).exits(0);
+        assert_eq!(back_up(node, "live-quiet-stopped-right", &files), "Completed");
+        assert!(holds_the_data(node, "live-quiet-stopped-right"));
+    });
+}
+
+fn schedules(shop: &Shop<'_>, cases: &mut Cases) {
+    let (node, ns) = (shop.node, shop.namespace.as_str());
+    cases.case("a schedule that is paused", || {
+        let mut there = There::new(node);
+        let mut paused = schedule("live-quiet-paused", "* * * * *", &whole(shop));
+        paused["spec"]["paused"] = json!(true);
+        there.add(&paused);
+        node.dr(&["backup", "coverage", "--ns", ns, "--schedule", "live-quiet-paused"])
+            .exits(1)
+            .says("it is paused (remove spec.paused: true)");
+    });
+    cases.case("an expression that matches no day: a backup every minute", || {
+        let mut there = There::new(node);
+        let never = schedule("live-quiet-never", "0 0 30 2 *", &whole(shop));
+        let file = node.home().join("never.json");
+        fs::write(&file, never.to_string()).expect("write a manifest");
+        node.dr(&["lint", &file.to_string_lossy()]).exits(1).says("cron-never-fires");
+        there.add(&never);
+        let made = || {
+            let of = node.get(&["backups.velero.io", "-n", "velero", "-l", "velero.io/schedule-name=live-quiet-never"]);
+            of["items"].as_array().is_some_and(|made| !made.is_empty()).then_some(())
+        };
+        until("Velero takes never for now", 150, made);
+    });
+    cases.case("one duration that Go cannot read stops every schedule", || {
+        let mut there = There::new(node);
+        let mut month = whole(shop);
+        month["ttl"] = json!("30d");
+        let stops = schedule("live-quiet-ttl", CRON, &month);
+        let file = node.home().join("ttl.json");
+        fs::write(&file, stops.to_string()).expect("write a manifest");
+        node.dr(&["lint", &file.to_string_lossy()]).exits(1).says("unreadable-duration");
+        there.add(&stops);
+        there.add(&schedule("live-quiet-good", CRON, &whole(shop)));
+        node.dr(&["backup", "coverage", "--ns", ns]).exits(1).says("live-quiet-ttl");
+        // Velero would have looked at it within seconds.
+        std::thread::sleep(std::time::Duration::from_secs(10));
+        let good = node.get(&["schedules.velero.io", "live-quiet-good", "-n", "velero"]);
+        assert_eq!(good["status"]["phase"], Value::Null, "Velero enabled it all the same");
+    });
+    cases.case("a backup that lies in the cluster which it backs up", || {
+        assert_eq!(back_up(node, "live-quiet-inside", &whole(shop)), "Completed");
+        let told = node.dr(&["backup", "status", "--ns", ns, "-o", "json"]).json();
+        assert_eq!(told.pointer("/items/0/point/survivesLossOf"), Some(&json!("namespace")), "{told:#}");
+    });
+}
