@@ -201,6 +201,21 @@ fn a_refusal_has_sent_nothing_that_could_change_anything() {
 }
 
 #[test]
+fn who_may_not_post_events_is_told_before_anything_changes_and_restores_all_the_same() {
+    let note = format!(
+        "note: kubectl describe namespace {NAMESPACE} will not tell of this: create events is not allowed there"
+    );
+    let site = Site::open();
+    site.served.api.deny("create", "events");
+    let restored = site.run(RESTORE, &["--ns", NAMESPACE, "--accept-unproven", "--yes"]);
+    assert_eq!(restored.code, 0, "{}", restored.stderr);
+    assert!(restored.stderr.contains(&note), "{}", restored.stderr);
+    let site = Site::open();
+    let restored = site.run(RESTORE, &["--ns", NAMESPACE, "--accept-unproven", "--yes"]);
+    assert!(!restored.stderr.contains("note: "), "{}", restored.stderr);
+}
+
+#[test]
 fn another_run_that_holds_the_lease_is_named() {
     let site = Site::with(|world| {
         let key = Key::namespaced(Kind::Lease, dr_world::served::VELERO_NAMESPACE, format!("kubectl-dr-{NAMESPACE}"));

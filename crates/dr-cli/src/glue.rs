@@ -6,25 +6,21 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use dr_cluster::act::{self, Answer};
-use dr_cluster::api_error::ApiErrorKind;
 use dr_cluster::capture;
-use dr_cluster::connect::{ConnectError, ConnectFlags, Connection};
+use dr_cluster::connect::Connection;
 use dr_cluster::documents::{Documents, FetchError};
 use dr_cluster::everything;
 use dr_cluster::exec;
 use dr_cluster::journal_store::{JournalStore, StoreError};
 use dr_cluster::observe;
-use dr_cluster::rights;
 use dr_core::choose::{Chosen, What};
 use dr_core::facts::{Archive, Document, Facts};
 use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_core::refusal::Refusal;
-use dr_run::action::Step;
-use dr_run::condition::{Condition, Listing, Observation, Query, Verdict};
+use dr_run::condition::{Condition, Observation, Query, Verdict};
 use dr_run::decide::{Request, Said};
-use dr_run::plan::{Plan, Section, Wave};
-use dr_run::rights::{Right, Subject};
+use dr_run::plan::Plan;
 use dr_run::run::{Outcome, Run};
 use dr_run::{check, compute};
 use jiff::Timestamp;
@@ -32,16 +28,19 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::exit::Exit;
-use crate::flags::{self, Flags};
 use crate::interrupt::Interrupt;
 use crate::json::facts::Asked;
 use crate::report::Failure;
 use crate::story::Story;
 
 mod close;
+mod connect;
 mod drive;
+mod rights;
 
+pub(crate) use connect::connect;
 pub(crate) use drive::{Driven, Start};
+pub(crate) use rights::Need;
 
 /// How long the first question to a cluster may take: nobody waits longer for a wrong address.
 const FIRST: Duration = Duration::from_secs(5);
@@ -81,15 +80,6 @@ impl Record {
     }
 }
 
-/// A right that a command will use.
-#[derive(Debug, Clone)]
-pub(crate) struct Need {
-    pub(crate) verb: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) namespace: Option<String>,
-    pub(crate) subresource: Option<&'static str>,
-}
-
 pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed("cannot start", error))?;
@@ -97,96 +87,6 @@ pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     // A question that still stands must not keep the process.
     runtime.shutdown_background();
     ended
-}
-
-/// Resolves the flags as kubectl does, and finds Velero.
-pub(crate) async fn connect(flags: &Flags) -> Result<Session, Failure> {
-    let connection = Connection::connect(connect_flags(flags)).await.map_err(not_connected)?;
-    let velero_namespace = match &flags.velero_namespace {
-        Some(name) => name.clone(),
-        None => find_velero(&connection).await?,
-    };
-    Ok(Session { connection, velero_namespace, interrupt: Interrupt::default() })
-}
-
-fn connect_flags(flags: &Flags) -> ConnectFlags {
-    let flags::Connection {
-        context,
-        cluster,
-        user,
-        kubeconfig,
-        as_user,
-        as_groups,
-        as_uid,
-        request_timeout,
-        server,
-        token,
-        certificate_authority,
-        insecure_skip_tls_verify,
-    } = flags.connection.clone();
-    ConnectFlags {
-        kubeconfig,
-        context,
-        cluster,
-        user,
-        server,
-        token,
-        certificate_authority,
-        insecure_skip_tls_verify: insecure_skip_tls_verify.then_some(true),
-        as_user,
-        as_groups,
-        as_uid,
-        request_timeout,
-        namespace: flags.namespace.clone(),
-    }
-}
-
-fn not_connected(error: ConnectError) -> Failure {
-    let (exit, hint) = match &error {
-        ConnectError::NoContext { .. } => (Exit::Refused, "kubectl config get-contexts"),
-        ConnectError::NoCurrentContext { .. } => (Exit::Refused, "name one with --context"),
-        ConnectError::NoCluster { .. } => (Exit::Refused, "kubectl config get-clusters"),
-        ConnectError::NoUser { .. } => (Exit::Refused, "kubectl config get-users"),
-        ConnectError::NoKubeconfig => (Exit::Refused, "name one with --kubeconfig or KUBECONFIG"),
-        ConnectError::Unreadable(_) | ConnectError::Client(_) => (Exit::Refused, "kubectl config view"),
-    };
-    Failure::failed("cannot connect to a cluster", error).with_exit(exit).hint(hint)
-}
-
-/// The one namespace that has backup storage locations.
-async fn find_velero(connection: &Connection) -> Result<String, Failure> {
-    let listing =
-        Listing { kind: Kind::BackupStorageLocation, namespace: None, labels: std::collections::BTreeMap::new() };
-    let queries = BTreeSet::from([Query::List(listing.clone())]);
-    let seen = match observe::observe(connection, &queries, Instant::now() + FIRST).await {
-        Ok(seen) => seen,
-        Err(error) if error.cause.kind == ApiErrorKind::Forbidden && error.cause.code == Some(403) => {
-            let message = "our rights do not reach far enough to find Velero";
-            return Err(Failure::refused(message).hint("name its namespace: --velero-namespace velero"));
-        }
-        Err(error) => {
-            let doing = format!("cannot reach {}", connection.server);
-            return Err(
-                Failure::failed(doing, error.cause).hint("does kubectl get namespaces work with the same flags?")
-            );
-        }
-    };
-    let locations = seen.list(&listing).map_err(|error| Failure::failed("cannot find Velero", error))?;
-    let namespaces: BTreeSet<&str> = locations.iter().filter_map(|location| location.namespace()).collect();
-    let mut names = namespaces.iter();
-    match (names.next(), names.next()) {
-        (Some(only), None) => Ok((*only).to_owned()),
-        (None, _) => {
-            let message =
-                format!("there is no Velero in {} (no BackupStorageLocation in any namespace)", connection.server);
-            Err(Failure::refused(message).hint("is this the right context? kubectl config current-context"))
-        }
-        (Some(_), Some(_)) => {
-            let all = namespaces.into_iter().collect::<Vec<_>>().join(", ");
-            let message = format!("there is more than one Velero, in namespaces {all}");
-            Err(Failure::refused(message).hint("choose one with --velero-namespace"))
-        }
-    }
 }
 
 impl Session {
@@ -298,40 +198,6 @@ impl Session {
         refusal.into_result().map_err(refused)
     }
 
-    /// Refuses when a right is missing, with the role that would give it.
-    pub(crate) async fn need(&self, needs: &[Need]) -> Result<(), Failure> {
-        let needs = needs.iter().map(|need| Right {
-            verb: need.verb.to_owned(),
-            kind: need.kind,
-            subresource: need.subresource.map(str::to_owned),
-            namespace: need.namespace.clone(),
-        });
-        self.allowed(needs.collect()).await
-    }
-
-    pub(crate) async fn may_execute(&self, plan: &Plan) -> Result<(), Failure> {
-        self.allowed(dr_run::rights::needed(plan)).await
-    }
-
-    /// The same for the steps of `finalize`.
-    pub(crate) async fn may_close(&self, plan: &Plan, steps: &[Step]) -> Result<(), Failure> {
-        let waves = vec![Wave { section: Section::Keep, steps: steps.to_vec() }];
-        self.allowed(dr_run::rights::needed(&Plan { waves, ..plan.clone() })).await
-    }
-
-    async fn allowed(&self, needed: BTreeSet<Right>) -> Result<(), Failure> {
-        let doing = "cannot find out what we may do";
-        let asked: Vec<_> = needed.into_iter().collect();
-        let missing = rights::missing(&self.connection, &asked).await;
-        let missing = missing.map_err(|error| Failure::failed(doing, error).with_exit(Exit::Refused))?;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let ourselves = rights::ourselves(&self.connection).await;
-        // A name that nothing has: applied over a role of ours, it would take away what that one gives.
-        Err(lacking(&missing.into_iter().collect(), &format!("kubectl-dr-{}", new_id()), ourselves.as_ref()))
-    }
-
     pub(crate) async fn records(&self, namespace: Option<&str>) -> Result<Vec<Record>, Failure> {
         let records = self.store().list(namespace).await.map_err(stored)?;
         Ok(records
@@ -435,31 +301,6 @@ fn document<T>(fetched: Result<T, FetchError>) -> Document<T> {
     }
 }
 
-/// Which rights are missing, and the roles that would give them.
-fn lacking(missing: &BTreeSet<Right>, role: &str, ourselves: Option<&Subject>) -> Failure {
-    let mut refusal = Refusal::default();
-    for right in missing {
-        let resource = right.kind.info().resource();
-        let resource = match &right.subresource {
-            Some(subresource) => format!("{resource}/{subresource}"),
-            None => resource,
-        };
-        let namespace = right.namespace.as_deref().map_or("the whole cluster".to_owned(), str::to_owned);
-        refusal.add(format!("{} {resource}", right.verb), format!("not allowed in {namespace}"), "");
-    }
-    let roles = dr_run::rights::roles(missing, role, ourselves);
-    let documents: Result<Vec<String>, _> = roles.iter().map(serde_yaml::to_string).collect();
-    match documents {
-        Ok(documents) => {
-            let bind = if ourselves.is_some() { "" } else { ", once it is bound to you" };
-            let yaml = documents.join("---\n");
-            let hint = format!("this would allow it{bind} (the roles for every restore: docs/rbac):\n---\n{yaml}");
-            Failure::from_refusal("rights are missing", refusal).hint(hint)
-        }
-        Err(error) => Failure::failed("cannot print the roles that are missing", error),
-    }
-}
-
 /// What the checker of plans has against it.
 fn sound(plan: &Plan) -> Result<(), Refusal> {
     let mut refusal = Refusal::default();
@@ -512,85 +353,4 @@ fn holder() -> String {
     let host = host.trim();
     let host = if host.is_empty() { "unknown-host" } else { host };
     format!("{user}@{host}/{}", std::process::id())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_rights_refuse_with_roles_that_can_be_applied_as_they_are() {
-        colored::control::set_override(false);
-        let right = |verb: &str, kind, subresource: Option<&str>, namespace: Option<&str>| Right {
-            verb: verb.to_owned(),
-            kind,
-            subresource: subresource.map(str::to_owned),
-            namespace: namespace.map(str::to_owned),
-        };
-        let missing = BTreeSet::from([
-            right("patch", Kind::PersistentVolume, None, None),
-            right("create", Kind::Pod, Some("exec"), Some("shop")),
-        ]);
-        let failure = lacking(&missing, "kubectl-dr-q4ws2tze", Some(&Subject::of_user("ann")));
-        assert_eq!(failure.exit, Exit::Refused);
-        insta::assert_snapshot!(failure.render(), @r"
-        error: rights are missing
-          create pods/exec: not allowed in shop
-          patch persistentvolumes: not allowed in the whole cluster
-        nothing was changed
-        hint: this would allow it (the roles for every restore: docs/rbac):
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRole
-        metadata:
-          name: kubectl-dr-q4ws2tze
-        rules:
-        - apiGroups:
-          - ''
-          resources:
-          - persistentvolumes
-          verbs:
-          - patch
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRoleBinding
-        metadata:
-          name: kubectl-dr-q4ws2tze
-        roleRef:
-          apiGroup: rbac.authorization.k8s.io
-          kind: ClusterRole
-          name: kubectl-dr-q4ws2tze
-        subjects:
-        - apiGroup: rbac.authorization.k8s.io
-          kind: User
-          name: ann
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: Role
-        metadata:
-          name: kubectl-dr-q4ws2tze
-          namespace: shop
-        rules:
-        - apiGroups:
-          - ''
-          resources:
-          - pods/exec
-          verbs:
-          - create
-        ---
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: RoleBinding
-        metadata:
-          name: kubectl-dr-q4ws2tze
-          namespace: shop
-        roleRef:
-          apiGroup: rbac.authorization.k8s.io
-          kind: Role
-          name: kubectl-dr-q4ws2tze
-        subjects:
-        - apiGroup: rbac.authorization.k8s.io
-          kind: User
-          name: ann
-        ");
-    }
 }

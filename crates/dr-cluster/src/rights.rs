@@ -32,19 +32,31 @@ pub async fn ourselves(connection: &Connection) -> Option<Subject> {
     answer.pointer("/status/userInfo/username").and_then(Value::as_str).map(Subject::of_user)
 }
 
+/// Whether Events may be put into the namespace; into every one where none is named.
+pub async fn may_post_events(connection: &Connection, namespace: Option<&str>) -> Result<bool, ApiError> {
+    let resource =
+        json!({ "verb": "create", "group": "", "version": "v1", "resource": "events", "namespace": namespace });
+    review(connection, &resource).await
+}
+
 async fn is_allowed(connection: &Connection, right: &Right) -> Result<bool, ApiError> {
     let info = right.kind.info();
+    let resource = json!({
+        "verb": right.verb,
+        "group": info.group,
+        "version": info.version,
+        "resource": info.plural,
+        "subresource": right.subresource,
+        "namespace": right.namespace,
+    });
+    review(connection, &resource).await
+}
+
+async fn review(connection: &Connection, resource: &Value) -> Result<bool, ApiError> {
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
-        "spec": { "resourceAttributes": {
-            "verb": right.verb,
-            "group": info.group,
-            "version": info.version,
-            "resource": info.plural,
-            "subresource": right.subresource,
-            "namespace": right.namespace,
-        } },
+        "spec": { "resourceAttributes": resource },
     });
     let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
     let answer = request::send(connection, Method::POST, path, JSON, Some(&review)).await?;

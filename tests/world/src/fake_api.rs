@@ -349,6 +349,9 @@ impl State {
             return Some((201, review));
         }
         if path.ends_with("/events") && call.method == Method::POST {
+            if self.denied.contains(&("create".to_owned(), "events".to_owned())) {
+                return Some(failure(&Refusal::new(403, "Forbidden", "events is forbidden"), None));
+            }
             return Some((201, call.body.clone()));
         }
         if path == "/api" {

@@ -34,6 +34,7 @@ pub(crate) async fn begin(
     timeout: Option<Duration>,
 ) -> Result<Exit, Failure> {
     session.may_execute(&plan).await?;
+    say_if_no_events(session, &plan).await?;
     let asks_later = plan.steps().any(|step| step.forward.action == Action::Confirm);
     if !asks_later && !asker.confirm(&place(&plan), "This changes the namespace.")? {
         return Err(Failure::refused("the namespace was not typed"));
@@ -58,6 +59,7 @@ pub(crate) async fn take_over(
         return Ok(exit);
     }
     session.may_execute(story.run.plan()).await?;
+    say_if_no_events(session, story.run.plan()).await?;
     let question = match &turn {
         Some((Direction::Back, _)) if story.run.switch_touched() => {
             "The application stops and gets its former volumes."
@@ -71,6 +73,16 @@ pub(crate) async fn take_over(
     }
     let start = Start::Again { story: Box::new(story), turn, take_over: again.take_over };
     drive(session, start, asker, flags, again.going.timeout).await
+}
+
+async fn say_if_no_events(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    if !session.may_tell(plan).await? {
+        let namespace = &plan.place.namespace;
+        out::prose(&format!(
+            "note: kubectl describe namespace {namespace} will not tell of this: create events is not allowed there"
+        ));
+    }
+    Ok(())
 }
 
 async fn drive(
