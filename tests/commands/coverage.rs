@@ -65,6 +65,26 @@ fn a_backup_that_leaves_the_data_out_is_told_with_the_line_to_change() {
 }
 
 #[test]
+fn a_hook_that_runs_nowhere_is_told_though_all_data_is_captured() {
+    let of = |labels: Value| {
+        let hook = json!({ "name": "flush", "labelSelector": { "matchLabels": labels },
+            "pre": [{ "exec": { "command": ["sync"] } }] });
+        ("all", json!({ "includedNamespaces": [NAMESPACE], "hooks": { "resources": [hook] } }))
+    };
+    let site = site(&[of(json!({ "app": "nobody" }))], |_| {});
+    let document = site.document(1, BACKUP, COVERAGE);
+    assert_eq!(document["volumes"][0]["captured"], true);
+    let hook = &document["judged"][0]["hooks"][0];
+    assert_eq!((&hook["hook"], &hook["why"]["rule"]), (&json!("flush"), &json!("hook-matches-nothing")));
+    let told = site.run(BACKUP, COVERAGE).stdout;
+    let at = "spec.template.hooks.resources[0].labelSelector";
+    let line = format!(
+        "schedule all: hook flush runs nowhere: no pod that is in the backup has the labels of {at} (give {at} labels that pods have)"
+    );
+    assert!(told.contains(&line), "{told}");
+}
+
+#[test]
 fn one_schedule_or_backup_is_judged_when_it_is_named() {
     let site = site(&[all(), manifests()], |_| {});
     site.document(0, BACKUP, COVERAGE);

@@ -8,7 +8,7 @@
 //! [`crate::choose`]: those trust the object store and nothing else. The two meet at the claim: one explains why
 //! the other found nothing.
 //!
-//! Held by examples read from Velero's source; not yet against a running one.
+//! Held by examples, and by `cargo xtask diff velero` against a real server (docs/evidence/velero-diff.md).
 
 mod blocks;
 mod cluster;
@@ -16,6 +16,7 @@ mod collect;
 mod filter;
 mod fix;
 pub mod glob;
+mod hooks;
 mod kept;
 mod listing;
 mod namespaces;
@@ -36,6 +37,7 @@ mod version;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Cluster, ItemRef};
+pub use hooks::{Exec, Hook, HookTrouble, Hooks, Step, hooks};
 pub use policy::Policies;
 pub use reason::{Place, Reason, Rule};
 pub use resources::{Resource, Resources};

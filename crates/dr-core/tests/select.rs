@@ -16,6 +16,8 @@ mod differences;
 mod docs;
 #[path = "select/filters.rs"]
 mod filters;
+#[path = "select/hooks.rs"]
+mod hooks;
 #[path = "select/language.rs"]
 mod language;
 #[path = "select/versions.rs"]

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Read as _;
 
-use dr_live::refused::There;
+use dr_live::refused::{PutBack, There};
 use dr_live::{By, Cases, Class, Node, Shop, node, until};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
@@ -249,6 +249,38 @@ fn schedules(shop: &Shop<'_>, cases: &mut Cases) {
         std::thread::sleep(std::time::Duration::from_secs(10));
         let good = node.get(&["schedules.velero.io", "live-quiet-good", "-n", "velero"]);
         assert_eq!(good["status"]["phase"], Value::Null, "Velero enabled it all the same");
+    });
+    cases.case("a hook whose labels no pod has", || {
+        let hooks = |app: &str| {
+            let exec = json!({ "container": "postgres", "command": ["true"], "onError": "Fail", "timeout": "30s" });
+            let hook = json!({ "name": "flush", "includedNamespaces": [ns], "pre": [{ "exec": exec }],
+                "labelSelector": { "matchLabels": { "app": app } } });
+            with(shop, "hooks", json!({ "resources": [hook] }))
+        };
+        let judge = ["backup", "coverage", "--ns", ns, "--schedule", "live-quiet-hook"];
+        let attempted = |backup: &str| {
+            assert_eq!(back_up(node, backup, &hooks(backup.trim_start_matches("live-quiet-hook-"))), "Completed");
+            let ended = node.get(&["backups.velero.io", backup, "-n", "velero"]);
+            ended.pointer("/status/hookStatus/hooksAttempted").and_then(Value::as_u64).unwrap_or(0)
+        };
+        let mut there = There::new(node);
+        there.add(&schedule("live-quiet-hook", CRON, &hooks("database")));
+        node.dr(&judge).exits(1).says("hook flush runs nowhere");
+        assert_eq!(attempted("live-quiet-hook-database"), 0);
+        there.add(&schedule("live-quiet-hook", CRON, &hooks("postgres")));
+        node.dr(&judge).exits(0);
+        assert_eq!(attempted("live-quiet-hook-postgres"), 1);
+    });
+    cases.case("a storage location that is read-only", || {
+        let _back = PutBack::keep(node, &["backupstoragelocations.velero.io", "default", "-n", "velero"]);
+        let read_only = json!({ "spec": { "accessMode": "ReadOnly" } }).to_string();
+        node.kubectl(&["patch", "bsl", "default", "-n", "velero", "--type=merge", "-p", &read_only]);
+        let mut there = There::new(node);
+        there.add(&schedule("live-quiet-read-only", CRON, &whole(shop)));
+        let judge = ["backup", "coverage", "--ns", ns, "--schedule", "live-quiet-read-only"];
+        node.dr(&judge).exits(1).says("would end FailedValidation, with nothing in it");
+        assert_eq!(back_up(node, "live-quiet-read-only", &whole(shop)), "FailedValidation");
+        node.dr(&["backup", "--ns", ns]).exits(3).says("it is read-only");
     });
     cases.case("a backup that lies in the cluster which it backs up", || {
         assert_eq!(back_up(node, "live-quiet-inside", &whole(shop)), "Completed");

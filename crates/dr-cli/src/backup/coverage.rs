@@ -119,7 +119,15 @@ async fn judge(
         }
         let idle = idle(&cluster, velero, object);
         let undecided = covered::undecided(&cluster);
-        judged.push(Judged { kind: kind.to_owned(), name: object.name().to_owned(), idle, undecided, selection });
+        let hooks = dr_core::select::hooks(&cluster, &backup, &selection, namespace);
+        judged.push(Judged {
+            kind: kind.to_owned(),
+            name: object.name().to_owned(),
+            idle,
+            undecided,
+            selection,
+            hooks,
+        });
     }
     Ok(Covered { namespace: namespace.to_owned(), version: server.version, judged, assumed, cluster })
 }

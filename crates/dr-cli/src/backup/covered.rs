@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use dr_core::schedule::Idle;
-use dr_core::select::{Capture, Cluster, ItemRef, ItemVerdict, Selection, Shown, Verdict, Version, VolumeVerdict};
+use dr_core::select::{
+    Capture, Cluster, HookTrouble, ItemRef, ItemVerdict, Selection, Shown, Verdict, Version, VolumeVerdict,
+};
 
 use crate::exit::Exit;
 
@@ -16,6 +18,8 @@ pub(crate) struct Judged {
     /// Something that decides about every volume was not read, so none is known to be captured.
     pub(crate) undecided: bool,
     pub(crate) selection: Selection,
+    /// Hooks that do not run where they are meant to.
+    pub(crate) hooks: Vec<HookTrouble>,
 }
 
 /// What decides whether the data of any volume is captured, beside what the selection itself tells as unknown.
@@ -210,10 +214,11 @@ impl Covered {
         is_unread(&self.cluster, "persistentvolumeclaims")
     }
 
-    /// Done only when every claim's data is captured, and the namespace is taken at all.
+    /// Done only when every claim's data is captured, the namespace is taken at all, and every hook runs.
     pub(crate) fn exit(&self) -> Exit {
         let known = !self.claims_unread();
-        if known && self.takes_any() && self.lost().is_empty() { Exit::Done } else { Exit::Failed }
+        let hooks = self.judged.iter().filter(|by| by.idle.is_none()).all(|by| by.hooks.is_empty());
+        if known && hooks && self.takes_any() && self.lost().is_empty() { Exit::Done } else { Exit::Failed }
     }
 
     /// Done only when something takes the item, and of a claim its data too.

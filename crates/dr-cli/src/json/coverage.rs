@@ -1,7 +1,7 @@
 //! `kind: Coverage`: what a backup made now would hold of a namespace, and why.
 
 use dr_core::schedule::Idle;
-use dr_core::select::{Capture, ItemRef, ItemVerdict, Phase, Reason, Shown, Verdict, VolumeVerdict};
+use dr_core::select::{Capture, HookTrouble, ItemRef, ItemVerdict, Phase, Reason, Shown, Verdict, VolumeVerdict};
 use serde::Serialize;
 
 use crate::backup::covered::{Covered, Judged, LeftOut, Line, Standing};
@@ -63,8 +63,17 @@ struct JudgedV1<'a> {
     phase: Phase,
     refused: Vec<ReasonV1<'a>>,
     errors: Vec<ReasonV1<'a>>,
+    hooks: Vec<HookV1<'a>>,
     volumes: Vec<VolumeV1<'a>>,
     items: Vec<ItemV1<'a>>,
+}
+
+/// A hook that does not run where it is meant to.
+#[derive(Debug, Serialize)]
+struct HookV1<'a> {
+    hook: &'a str,
+    fix: &'a str,
+    why: ReasonV1<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -177,7 +186,7 @@ impl<'a> From<&LeftOut<'a>> for LeftOutV1<'a> {
 
 impl<'a> JudgedV1<'a> {
     fn new(covered: &Covered, by: &'a Judged, only: Option<&ItemRef>) -> Self {
-        let Judged { kind, name, idle, undecided: _, selection } = by;
+        let Judged { kind, name, idle, undecided: _, selection, hooks } = by;
         let namespace = covered.namespace.as_str();
         let lines = selection.volumes.iter().map(|verdict| Line { by, verdict });
         let volumes = lines.filter(|line| line.verdict.volume.namespace == namespace && of_item(line, only));
@@ -194,6 +203,7 @@ impl<'a> JudgedV1<'a> {
             phase: selection.phase,
             refused: reasons(&selection.refused),
             errors: reasons(&selection.errors),
+            hooks: hooks.iter().map(HookV1::from).collect(),
             volumes: volumes.map(|line| VolumeV1::from(line.verdict)).collect(),
             items: items.map(ItemV1::from).collect(),
         }
@@ -203,6 +213,12 @@ impl<'a> JudgedV1<'a> {
 impl<'a> From<&'a Idle> for IdleV1<'a> {
     fn from(idle: &'a Idle) -> Self {
         Self { says: &idle.says, place: place(&idle.place), fix: &idle.fix }
+    }
+}
+
+impl<'a> From<&'a HookTrouble> for HookV1<'a> {
+    fn from(trouble: &'a HookTrouble) -> Self {
+        Self { hook: &trouble.hook, fix: &trouble.fix, why: ReasonV1::from(&trouble.reason) }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use dr_core::select::{Capture, ItemRef, Phase, Place, Reason, Rule, Shown, Verdict, VolumeRef, VolumeVerdict};
+use dr_core::select::{
+    Capture, HookTrouble, ItemRef, Phase, Place, Reason, Rule, Shown, Verdict, VolumeRef, VolumeVerdict,
+};
 
 use crate::backup::covered::{Covered, Judged, Line, Standing};
 use crate::render::table;
@@ -85,6 +87,9 @@ fn headline(covered: &Covered) -> String {
 fn trouble(by: &Judged, text: &mut String) {
     if let Some(idle) = &by.idle {
         let _ = writeln!(text, "{} takes nothing: {} ({})", of(by), idle.says, idle.fix);
+    }
+    for HookTrouble { hook: _, reason, fix } in &by.hooks {
+        let _ = writeln!(text, "{}: {reason} ({fix})", of(by));
     }
     let how = match by.selection.phase {
         Phase::Completed => return,

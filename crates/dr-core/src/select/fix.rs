@@ -83,6 +83,8 @@ pub(crate) fn fix(reason: &Reason) -> Option<String> {
         | Rule::SnapshotClassChosen
         | Rule::DataMoved
         | Rule::NativeSnapshot
+        | Rule::HookMatchesNothing
+        | Rule::HookContainerMissing
         | Rule::NotRead => return None,
     };
     Some(line)

@@ -291,6 +291,12 @@ rules! {
     NativeSnapshot "native-snapshot":
         "a volume snapshotter plugin is asked for a snapshot",
         "pkg/backup/item_backupper.go:takePVSnapshot";
+    HookMatchesNothing "hook-matches-nothing":
+        "no pod that is in the backup is selected by the hook, and nothing says so",
+        "internal/hook/item_hook_handler.go:ResourceHookSelector.applicableTo";
+    HookContainerMissing "hook-container-missing":
+        "the container that a hook names does not exist in the pod",
+        "pkg/podexec/pod_command_executor.go:ensureContainerExists";
     NotRead "not-read":
         "what decides was not read",
         "none: our own";

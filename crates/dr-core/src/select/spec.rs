@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::hooks::Hooks;
 use super::policy::Policies;
 use super::selector::LabelSelector;
 use crate::object::{Object, string_map};
@@ -50,6 +51,8 @@ pub struct Spec {
     #[serde(deserialize_with = "nullable")]
     pub volume_group_snapshot_label_key: String,
     pub resource_policy: Option<PolicyRef>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Hooks>,
 }
 
 /// `spec.resourcePolicy`

@@ -127,6 +127,10 @@ impl World {
         let object = json!({"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": "b"}, "spec": spec});
         let mut backup = Backup::of(&Object(object)).expect("a backup");
         change(&mut backup);
+        Answer(select(&self.cluster(), &backup, &self.server))
+    }
+
+    pub(crate) fn cluster(&self) -> Cluster {
         let mut resources = Resources::built_in();
         for object in &self.objects {
             if object["kind"] == "CustomResourceDefinition" {
@@ -135,7 +139,7 @@ impl World {
         }
         let cluster = Cluster::new(resources, self.objects.iter().cloned().map(Object), self.unread.clone());
         assert_eq!(cluster.unknown(), &[], "every object of a test is of a known kind");
-        Answer(select(&cluster, &backup, &self.server))
+        cluster
     }
 }
 

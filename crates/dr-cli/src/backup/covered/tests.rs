@@ -62,7 +62,14 @@ pub(crate) fn of(schedules: &[(&str, Value)]) -> Covered {
         let object = Object(object);
         let selection = select(&cluster, &Backup::of(&object).unwrap(), &server);
         let idle = schedule::idle(&object, "velero");
-        Judged { kind: "Schedule".to_owned(), name: (*name).to_owned(), idle, undecided: false, selection }
+        Judged {
+            kind: "Schedule".to_owned(),
+            name: (*name).to_owned(),
+            idle,
+            undecided: false,
+            selection,
+            hooks: Vec::new(),
+        }
     });
     let judged = judged.collect();
     Covered { namespace: "shop".to_owned(), version: Version::NEWEST, judged, assumed: Vec::new(), cluster }

@@ -1,0 +1,92 @@
+//! Where hooks run, and where they do not although they are meant to.
+
+use dr_core::select::{Backup, Policies, Rule, hooks, select};
+use serde_json::{Value, json};
+
+use crate::build::World;
+
+/// What is wrong with these hooks of a backup of the shop: rule, place of the fix.
+fn troubles(world: &World, spec: &Value, all: Value) -> Vec<(Rule, String)> {
+    let mut spec = spec.clone();
+    spec["hooks"] = json!({ "resources": all });
+    let backup = Backup {
+        name: "b".into(),
+        annotations: std::collections::BTreeMap::new(),
+        spec: serde_json::from_value(spec).unwrap(),
+        at: "spec".into(),
+        policies: Policies::None,
+    };
+    let cluster = world.cluster();
+    let selection = select(&cluster, &backup, &world.server);
+    hooks(&cluster, &backup, &selection, "shop").into_iter().map(|found| (found.reason.rule, found.fix)).collect()
+}
+
+fn shop() -> Value {
+    json!({ "includedNamespaces": ["shop"] })
+}
+
+fn hook(more: Value) -> Value {
+    let mut hook = json!({ "name": "flush", "pre": [{ "exec": { "command": ["sync"] } }] });
+    json_patch::merge(&mut hook, &more);
+    json!([hook])
+}
+
+fn database() -> World {
+    let mut world = World::new();
+    world.claim("data", json!({})).pod("db-0", json!({ "app": "db" }), &["data"]);
+    world
+}
+
+#[test]
+fn a_hook_whose_labels_no_pod_has_runs_nowhere() {
+    let world = database();
+    let labels = |value: &str| hook(json!({ "labelSelector": { "matchLabels": { "app": value } } }));
+    assert_eq!(troubles(&world, &shop(), labels("db")), []);
+    let fix = "give spec.hooks.resources[0].labelSelector labels that pods have".to_owned();
+    assert_eq!(troubles(&world, &shop(), labels("postgres")), [(Rule::HookMatchesNothing, fix)]);
+}
+
+#[test]
+fn a_hook_for_another_namespace_or_for_several_is_left_alone() {
+    let world = database();
+    let elsewhere = hook(json!({ "includedNamespaces": ["other"] }));
+    assert_eq!(troubles(&world, &json!({ "includedNamespaces": ["shop", "other"] }), elsewhere.clone()), []);
+    let labels = hook(json!({ "labelSelector": { "matchLabels": { "app": "postgres" } } }));
+    assert_eq!(troubles(&world, &json!({}), labels), []);
+}
+
+#[test]
+fn a_hook_for_other_resources_than_pods_runs_nowhere() {
+    let world = database();
+    let of = |resources: Value| troubles(&world, &shop(), hook(json!({ "includedResources": resources })));
+    assert_eq!(of(json!(["po"])), []);
+    assert_eq!(of(json!(["statefulsets"])).len(), 1);
+    assert_eq!(troubles(&world, &shop(), hook(json!({ "excludedResources": ["pods"] }))).len(), 1);
+}
+
+#[test]
+fn a_container_that_the_pod_does_not_have_is_told_with_those_it_has() {
+    let world = database();
+    let named = |name: &str| hook(json!({ "pre": [{ "exec": { "container": name, "command": ["sync"] } }] }));
+    assert_eq!(troubles(&world, &shop(), named("main")), []);
+    let fix = "name one of main".to_owned();
+    assert_eq!(troubles(&world, &shop(), named("fsfreeze")), [(Rule::HookContainerMissing, fix)]);
+}
+
+#[test]
+fn the_same_of_a_hook_in_the_pods_own_annotations() {
+    let mut world = database();
+    let annotations = |container: &str| json!({ "pre.hook.backup.velero.io/command": "[\"sync\"]", "pre.hook.backup.velero.io/container": container });
+    world.with("db-0", json!({ "metadata": { "annotations": annotations("main") } }));
+    assert_eq!(troubles(&world, &shop(), json!([])), []);
+    world.with("db-0", json!({ "metadata": { "annotations": annotations("postgres") } }));
+    assert_eq!(troubles(&world, &shop(), json!([])), [(Rule::HookContainerMissing, "name one of main".to_owned())]);
+}
+
+#[test]
+fn nothing_is_said_while_no_pod_of_the_namespace_runs_in_the_backup() {
+    let mut world = database();
+    world.with("db-0", json!({ "status": { "phase": "Pending" } }));
+    let labels = hook(json!({ "labelSelector": { "matchLabels": { "app": "postgres" } } }));
+    assert_eq!(troubles(&world, &shop(), labels), []);
+}
