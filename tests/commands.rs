@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 mod coverage;
 #[path = "commands/status.rs"]
 mod status;
+#[path = "commands/verify.rs"]
+mod verify;
 
 const RESTORE: &str = env!("CARGO_BIN_EXE_kubectl-dr-restore");
 const BACKUP: &str = env!("CARGO_BIN_EXE_kubectl-dr-backup");
@@ -106,6 +108,7 @@ impl Site {
             Some("BackupResult") => "backup-result",
             Some("Coverage") => "coverage",
             Some("BackupStatus") => "backup-status",
+            Some("BackupVerification") => "backup-verification",
             Some("Error") => "error",
             other => panic!("{args:?}: {other:?}"),
         };

@@ -20,6 +20,7 @@ pub(crate) mod result;
 mod run;
 mod spec;
 pub(crate) mod status;
+pub(crate) mod verify;
 
 /// Back a namespace up through Velero, with proof of what was taken
 #[derive(Debug, Parser)]
@@ -56,6 +57,13 @@ enum Command {
                       be judged."
     )]
     Status(status::StatusArgs),
+    /// Tell what can really be restored from a backup now, volume by volume, and why
+    #[command(
+        override_usage = "kubectl dr backup verify BACKUP [--ns NAMESPACE] [OPTIONS]",
+        after_help = "Exit codes: 0 everything can be restored, 1 something cannot or is not known to be, 2 usage, 3 \
+                      nothing could be judged."
+    )]
+    Verify(verify::VerifyArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -97,6 +105,7 @@ pub(crate) fn main(args: &[OsString]) -> Result<Exit, Failure> {
         }
         (Some(Command::Coverage(args)), None) => coverage::main(&flags, &args),
         (Some(Command::Status(args)), None) => status::main(&flags, &args),
+        (Some(Command::Verify(args)), None) => verify::main(&flags, &args),
     };
     json::error::also(flags.output, ended)
 }

@@ -37,10 +37,12 @@ mod close;
 mod connect;
 mod drive;
 mod rights;
+mod verify;
 
 pub(crate) use connect::connect;
 pub(crate) use drive::{Driven, Start};
 pub(crate) use rights::Need;
+pub(crate) use verify::Reading;
 
 /// How long the first question to a cluster may take: nobody waits longer for a wrong address.
 const FIRST: Duration = Duration::from_secs(5);

@@ -12,6 +12,7 @@ pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod recovery;
 pub(crate) mod status;
+pub(crate) mod verify;
 
 /// `apiVersion` of everything written here.
 pub(crate) const VERSION: &str = "dr/v1";
@@ -173,6 +174,12 @@ pub(crate) mod tests {
     fn a_status_of_backups_fits_its_schema_whatever_is_known() {
         let answer = crate::backup::status::tests::answer();
         fits("backup-status", &super::recovery::BackupStatusV1::from(&answer));
+    }
+
+    #[test]
+    fn a_verification_fits_its_schema_whatever_was_found() {
+        let answer = crate::backup::verify::tests::answer();
+        fits("backup-verification", &super::verify::BackupVerificationV1::from(&answer));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod recovery;
 pub(crate) mod status;
+pub(crate) mod verify;
 
 /// `4.7 s`, `2m 10s`, `5h 12m`, `3d 4h`: the two largest units.
 pub(crate) fn duration(duration: SignedDuration) -> String {

@@ -1,12 +1,19 @@
 //! Reads a backup's archive as it streams by, keeping what a plan needs of one namespace.
 
 use std::io::{self, Read};
-use std::path::{Component, Path};
 
 use dr_core::facts::Archive;
 use dr_core::kind::Kind;
 use dr_core::object::Object;
 use flate2::read::GzDecoder;
+
+mod contents;
+mod entries;
+mod items;
+
+pub(crate) use contents::Watched;
+pub use contents::contents;
+pub use items::ItemList;
 
 /// The label of the ConfigMaps that hold fingerprints of ours.
 pub const FINGERPRINT: &str = "kubectl-dr/fingerprint";
@@ -20,8 +27,10 @@ const ITEM_LIMIT: u64 = 64 * 1024 * 1024;
 pub enum ArchiveError {
     #[error("the archive is damaged or cut short: {0}")]
     Damaged(#[source] io::Error),
-    #[error("the archive unpacks to more than {TOTAL_LIMIT} bytes")]
-    TooLarge,
+    #[error("the archive unpacks to more than {limit} bytes: no backup of a cluster is so large")]
+    TooLarge { limit: u64 },
+    #[error("the archive holds {entry}, which {because}: Velero makes none such")]
+    Hostile { entry: String, because: &'static str },
     #[error("{item} in the archive is larger than {ITEM_LIMIT} bytes")]
     ItemTooLarge { item: String },
     #[error("{item} in the archive is no object: {because}")]
@@ -31,10 +40,22 @@ pub enum ArchiveError {
 /// Counts what was unpacked, and stops a bomb.
 struct Limited<R> {
     inner: R,
+    limit: u64,
     left: u64,
 }
 
 const OVER: &str = "over the limit";
+
+impl<R: Read> Limited<R> {
+    fn new(inner: R, limit: u64) -> Self {
+        Self { inner, limit, left: limit }
+    }
+}
+
+/// What an error on the way means.
+fn damaged(limit: u64, error: io::Error) -> ArchiveError {
+    if error.to_string().contains(OVER) { ArchiveError::TooLarge { limit } } else { ArchiveError::Damaged(error) }
+}
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -43,10 +64,6 @@ impl<R: Read> Read for Limited<R> {
         self.left = self.left.checked_sub(counted).ok_or_else(|| io::Error::other(OVER))?;
         Ok(read)
     }
-}
-
-fn damaged(error: io::Error) -> ArchiveError {
-    if error.to_string().contains(OVER) { ArchiveError::TooLarge } else { ArchiveError::Damaged(error) }
 }
 
 /// Where one item of an archive belongs.
@@ -68,15 +85,8 @@ impl Item<'_> {
 
 /// `resources/<resource.group>/namespaces/<namespace>/<name>.json` or `resources/<resource.group>/cluster/<name>.json`;
 /// none for what is neither, such as the same items under `<version>-preferredversion`.
-fn item(path: &Path) -> Option<Item<'_>> {
-    let parts: Vec<&str> = path
-        .components()
-        .filter(|part| !matches!(part, Component::CurDir))
-        .map(|part| match part {
-            Component::Normal(text) => text.to_str(),
-            Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
-        })
-        .collect::<Option<_>>()?;
+fn item(path: &str) -> Option<Item<'_>> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     match parts.as_slice() {
         ["resources", resource, "namespaces", namespace, file] => {
             Some(Item { resource, namespace: Some(namespace), name: file.strip_suffix(".json")? })
@@ -94,25 +104,19 @@ pub fn read(compressed: impl Read, namespace: &str) -> Result<Archive, ArchiveEr
 }
 
 fn read_limited(compressed: impl Read, namespace: &str, limit: u64) -> Result<Archive, ArchiveError> {
-    let mut unpacked = Limited { inner: GzDecoder::new(compressed), left: limit };
+    let mut unpacked = Limited::new(GzDecoder::new(compressed), limit);
     let mut archive = Archive::default();
-    let mut tar = tar::Archive::new(&mut unpacked);
-    for entry in tar.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let path = entry.path().map_err(damaged)?.into_owned();
-        let Some(item) = item(&path).filter(|item| item.namespace.is_none_or(|found| found == namespace)) else {
-            continue;
+    entries::each(&mut unpacked, |file| {
+        let Some(item) = item(file.path).filter(|item| item.namespace.is_none_or(|found| found == namespace)) else {
+            return Ok(());
         };
         let told = item.told();
         if let Some(kind) = kept(item.resource) {
-            if entry.size() > ITEM_LIMIT {
+            if file.size > ITEM_LIMIT {
                 return Err(ArchiveError::ItemTooLarge { item: told });
             }
             let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(damaged)?;
+            file.content.read_to_end(&mut bytes).map_err(|error| damaged(limit, error))?;
             let object = serde_json::from_slice(&bytes).map(Object);
             let object =
                 object.map_err(|error| ArchiveError::NoObject { item: told.clone(), because: error.to_string() })?;
@@ -121,9 +125,8 @@ fn read_limited(compressed: impl Read, namespace: &str, limit: u64) -> Result<Ar
             }
         }
         archive.items.push(told);
-    }
-    // The tar's end is not the file's: only the last bytes of gzip say that nothing was changed on the way.
-    io::copy(&mut unpacked, &mut io::sink()).map_err(damaged)?;
+        Ok(())
+    })?;
     archive.items.sort();
     archive.items.dedup();
     Ok(archive)
@@ -203,7 +206,7 @@ mod tests {
         let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         bomb.write_all(&vec![0; 4 * 1024 * 1024]).unwrap();
         let bomb = bomb.finish().unwrap();
-        assert!(matches!(read_limited(bomb.as_slice(), "shop", 1024 * 1024), Err(ArchiveError::TooLarge)));
+        assert!(matches!(read_limited(bomb.as_slice(), "shop", 1024 * 1024), Err(ArchiveError::TooLarge { .. })));
     }
 
     proptest! {

@@ -19,9 +19,9 @@ use crate::request::{self, JSON, Selection};
 
 pub mod recovery;
 
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 /// Of the whole capture; pages of thousands of objects take seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A server that does not answer the first question is not there.
 const FIRST: Duration = Duration::from_secs(3);
 
@@ -144,7 +144,10 @@ pub async fn capture(
 }
 
 /// The API groups the server serves; the core group is `""`.
-async fn served_groups(connection: &Connection, deadline: Instant) -> Result<BTreeSet<String>, CaptureError> {
+pub(crate) async fn served_groups(
+    connection: &Connection,
+    deadline: Instant,
+) -> Result<BTreeSet<String>, CaptureError> {
     let read = |cause| CaptureError::Read { what: "the API groups".to_owned(), cause };
     let answer = request::read(connection, "/apis", JSON, deadline).await.map_err(read)?;
     let groups = answer.get("groups").and_then(Value::as_array).into_iter().flatten();
@@ -176,7 +179,7 @@ async fn find_velero(
     }
 }
 
-fn select<'a>(kind: Kind, namespace: Option<&'a str>, labels: &str) -> Selection<'a> {
+pub(crate) fn select<'a>(kind: Kind, namespace: Option<&'a str>, labels: &str) -> Selection<'a> {
     Selection { kind, namespace, labels: labels.to_owned(), metadata_only: false }
 }
 
@@ -200,7 +203,7 @@ fn selections<'a>(namespace: &'a str, velero: &'a str) -> Vec<Selection<'a>> {
     selections
 }
 
-async fn listed(
+pub(crate) async fn listed(
     connection: &Connection,
     groups: &BTreeSet<String>,
     selection: &Selection<'_>,

@@ -2,6 +2,8 @@
 //! answered with a signed URL. Credentials of the store are never seen here.
 
 use std::io::Read as _;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,6 +12,7 @@ use bytes::Bytes;
 use dr_core::facts::Archive;
 use dr_core::kind::Kind;
 use dr_core::object::Key;
+use dr_core::verify::{Contents, Fetched};
 use flate2::read::GzDecoder;
 use futures::stream;
 use http::{Method, Uri};
@@ -22,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::api_error::ApiError;
-use crate::archive::{self, ArchiveError};
+use crate::archive::{self, ArchiveError, ItemList, Watched};
 use crate::connect::Connection;
 use crate::forward::{self, ForwardError, Trust};
 use crate::request::{self, JSON};
@@ -55,6 +58,16 @@ pub enum FetchError {
     TooLarge,
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+}
+
+impl FetchError {
+    /// What the store holds is to blame: asking again changes nothing.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::NotInStore | Self::Damaged(_) | Self::TooLarge | Self::Archive(_) => true,
+            Self::Api(_) | Self::NotProcessed | Self::Refused { .. } | Self::Forward(_) | Self::Broken(_) => false,
+        }
+    }
 }
 
 /// Fetches documents through one Velero. `request_name` must be new for every call; a DownloadRequest of it is made and
@@ -90,6 +103,33 @@ impl Documents {
         Ok(parsed.map_err(|error| FetchError::Broken(error.to_string()))??)
     }
 
+    /// What Velero says it backed up.
+    pub async fn item_list(&self, backup: &str, request_name: &str) -> Result<ItemList, FetchError> {
+        let packed = self.packed("BackupResourceList", Kind::Backup, backup, request_name).await?;
+        let parsed = tokio::task::spawn_blocking(move || ItemList::new(packed)).await;
+        parsed.map_err(|error| FetchError::Broken(error.to_string()))?.map_err(FetchError::Damaged)
+    }
+
+    /// Everything the archive holds, counted and held against the list of items. `progress` is how many bytes have come.
+    pub async fn contents(
+        &self,
+        backup: &str,
+        listed: Fetched<ItemList>,
+        progress: Arc<AtomicU64>,
+        request_name: &str,
+    ) -> Result<Contents, FetchError> {
+        let body = self.download("BackupContents", Kind::Backup, backup, request_name).await?;
+        let broken = Arc::new(OnceLock::new());
+        let reader = SyncIoBridge::new(reader(body));
+        let watched = Watched { inner: reader, bytes: progress, broken: Arc::clone(&broken) };
+        let parsed = tokio::task::spawn_blocking(move || archive::contents(watched, &listed)).await;
+        let parsed = parsed.map_err(|error| FetchError::Broken(error.to_string()))?;
+        match broken.get() {
+            Some(because) => Err(FetchError::Broken(because.clone())),
+            None => Ok(parsed?),
+        }
+    }
+
     pub async fn backup_results(&self, backup: &str, request_name: &str) -> Result<Value, FetchError> {
         self.json("BackupResults", Kind::Backup, backup, request_name).await
     }
@@ -99,6 +139,10 @@ impl Documents {
     }
 
     async fn json(&self, what: &str, kind: Kind, of: &str, request_name: &str) -> Result<Value, FetchError> {
+        unpack(&self.packed(what, kind, of, request_name).await?)
+    }
+
+    async fn packed(&self, what: &str, kind: Kind, of: &str, request_name: &str) -> Result<Vec<u8>, FetchError> {
         let body = self.download(what, kind, of, request_name).await?;
         let mut packed = Vec::new();
         let mut limited = reader(body).take(PACKED_LIMIT + 1);
@@ -106,7 +150,7 @@ impl Documents {
         if u64::try_from(packed.len()).unwrap_or(u64::MAX) > PACKED_LIMIT {
             return Err(FetchError::TooLarge);
         }
-        unpack(&packed)
+        Ok(packed)
     }
 
     async fn download(&self, what: &str, kind: Kind, of: &str, request_name: &str) -> Result<Incoming, FetchError> {
@@ -229,15 +273,21 @@ fn reader(body: Incoming) -> impl tokio::io::AsyncRead + Unpin + Send {
 }
 
 fn unpack(packed: &[u8]) -> Result<Value, FetchError> {
+    unpack_within(packed, UNPACKED_LIMIT)
+}
+
+fn unpack_within(packed: &[u8], limit: u64) -> Result<Value, FetchError> {
     let mut text = Vec::new();
-    let mut decoder = GzDecoder::new(packed).take(UNPACKED_LIMIT + 1);
+    let mut decoder = GzDecoder::new(packed).take(limit + 1);
     decoder.read_to_end(&mut text).map_err(|error| FetchError::Damaged(error.to_string()))?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > UNPACKED_LIMIT {
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > limit {
         return Err(FetchError::TooLarge);
     }
     serde_json::from_slice(&text).map_err(|error| FetchError::Damaged(error.to_string()))
 }
 
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;

@@ -23,3 +23,4 @@ mod request;
 pub mod rights;
 mod stop;
 pub mod takeover;
+pub mod verify;

@@ -64,13 +64,24 @@ pub fn judge(facts: &Facts, backup: &str, infos: &[Value], claim: &str) -> Resul
             LEAVE,
         ));
     };
+    of_entry(facts, &facts.namespace, backup, info, claim)
+}
+
+/// The same of one entry of the list of volumes, whichever namespace it is of.
+pub(crate) fn of_entry(
+    facts: &Facts,
+    namespace: &str,
+    backup: &str,
+    info: &Value,
+    claim: &str,
+) -> Result<Coverage, Unread> {
     if info.pointer("/skipped").and_then(Value::as_bool) == Some(true) {
         let why = text(info, "/skippedReason").unwrap_or("no reason recorded");
         return Ok(lost(format!("the backup skipped it: {why}"), LEAVE));
     }
     let method = text(info, "/backupMethod").unwrap_or("");
     match method {
-        "PodVolumeBackup" => file_system(facts, backup, info, claim),
+        "PodVolumeBackup" => file_system(facts, namespace, backup, info, claim),
         "CSISnapshot" => csi(facts, info, claim),
         "VeleroNativeSnapshot" | "NativeSnapshot" => Ok(lost(
             "it is a native snapshot of the provider, which this version cannot stage beside the live volume",
@@ -80,7 +91,7 @@ pub fn judge(facts: &Facts, backup: &str, infos: &[Value], claim: &str) -> Resul
     }
 }
 
-fn failed(info: &Value) -> Option<String> {
+pub(crate) fn failed(info: &Value) -> Option<String> {
     match text(info, "/result") {
         Some("succeeded") => None,
         Some(result) => Some(format!("taking its data {result}")),
@@ -88,7 +99,7 @@ fn failed(info: &Value) -> Option<String> {
     }
 }
 
-fn file_system(facts: &Facts, backup: &str, info: &Value, claim: &str) -> Result<Coverage, Unread> {
+fn file_system(facts: &Facts, namespace: &str, backup: &str, info: &Value, claim: &str) -> Result<Coverage, Unread> {
     if let Some(because) = failed(info) {
         return Ok(lost(because, LEAVE));
     }
@@ -98,7 +109,7 @@ fn file_system(facts: &Facts, backup: &str, info: &Value, claim: &str) -> Result
     let mut copies = facts.of(Kind::PodVolumeBackup, &facts.velero_namespace)?.filter(|copy| {
         copy.label("velero.io/backup-name") == Some(backup)
             && copy.str_at("/spec/pod/name") == Some(pod)
-            && copy.str_at("/spec/pod/namespace") == Some(facts.namespace.as_str())
+            && copy.str_at("/spec/pod/namespace") == Some(namespace)
             && copy.str_at("/spec/volume") == Some(volume)
     });
     let Some(copy) = copies.next() else {
@@ -177,7 +188,7 @@ fn csi(facts: &Facts, info: &Value, claim: &str) -> Result<Coverage, Unread> {
     }))
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 

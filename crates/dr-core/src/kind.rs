@@ -76,6 +76,7 @@ kinds! {
     VolumeSnapshotContent: "snapshot.storage.k8s.io" "v1" "volumesnapshotcontents" false;
     Lease: "coordination.k8s.io" "v1" "leases" true;
     Backup: "velero.io" "v1" "backups" true;
+    BackupRepository: "velero.io" "v1" "backuprepositories" true;
     Restore: "velero.io" "v1" "restores" true;
     Schedule: "velero.io" "v1" "schedules" true;
     BackupStorageLocation: "velero.io" "v1" "backupstoragelocations" true;

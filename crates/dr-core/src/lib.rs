@@ -20,4 +20,5 @@ pub mod refusal;
 pub mod room;
 pub mod schedule;
 pub mod select;
+pub mod verify;
 pub mod writers;

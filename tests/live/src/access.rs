@@ -11,6 +11,7 @@ const BACKUP: &str = include_str!("../../../docs/rbac/backup.yaml");
 const COVERAGE: &str = include_str!("../../../docs/rbac/coverage.yaml");
 const STATUS: &str = include_str!("../../../docs/rbac/status.yaml");
 const RESTORE: &str = include_str!("../../../docs/rbac/restore.yaml");
+const VERIFY: &str = include_str!("../../../docs/rbac/verify.yaml");
 
 /// The group in those files; each service account is in one that is named after its namespace.
 const GROUP: &str = "name: dr-operators";
@@ -34,15 +35,18 @@ pub enum As {
     Status,
     /// May what `docs/rbac/restore.yaml` grants.
     Restore,
+    /// May what `docs/rbac/verify.yaml` grants.
+    Verify,
 }
 
 impl As {
-    const ALL: [Self; 4] = [Self::Backup, Self::Coverage, Self::Status, Self::Restore];
+    const ALL: [Self; 5] = [Self::Backup, Self::Coverage, Self::Status, Self::Restore, Self::Verify];
 
     pub(crate) fn whoever_does(args: &[&str]) -> Self {
         match args {
             ["backup", "coverage", ..] => Self::Coverage,
             ["backup", "status", ..] => Self::Status,
+            ["backup", "verify", ..] => Self::Verify,
             ["backup", ..] => Self::Backup,
             _ => Self::Restore,
         }
@@ -54,6 +58,7 @@ impl As {
             Self::Coverage => "kubeconfig-coverage",
             Self::Status => "kubeconfig-status",
             Self::Restore => "kubeconfig-restore",
+            Self::Verify => "kubeconfig-verify",
         }
     }
 
@@ -64,6 +69,7 @@ impl As {
             Self::Coverage => "who-asks-for-coverage",
             Self::Status => "who-asks-for-the-status",
             Self::Restore => "who-restores",
+            Self::Verify => "who-verifies",
         }
     }
 
@@ -72,15 +78,18 @@ impl As {
     }
 
     fn roles(self) -> String {
+        // What those files say to add where only the cluster reaches the object store, under a name of its own.
+        let and_download = |roles: &str, name: &str| {
+            let download = BACKUP.split("\n---\n").filter(|document| document.contains(DOWNLOAD));
+            let download = download.map(|document| document.replace(DOWNLOAD, name));
+            [roles.to_owned()].into_iter().chain(download).collect::<Vec<_>>().join("\n---\n")
+        };
         match self {
             Self::Backup => BACKUP.to_owned(),
             Self::Coverage => COVERAGE.to_owned(),
-            Self::Status => {
-                let download = BACKUP.split("\n---\n").filter(|document| document.contains(DOWNLOAD));
-                let download = download.map(|document| document.replace(DOWNLOAD, "kubectl-dr-status-download"));
-                [STATUS.to_owned()].into_iter().chain(download).collect::<Vec<_>>().join("\n---\n")
-            }
+            Self::Status => and_download(STATUS, "kubectl-dr-status-download"),
             Self::Restore => RESTORE.to_owned(),
+            Self::Verify => and_download(VERIFY, "kubectl-dr-verify-download"),
         }
     }
 

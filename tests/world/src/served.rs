@@ -52,6 +52,21 @@ struct Server {
     seen: Arc<Mutex<Vec<Seen>>>,
     downloads: Arc<Mutex<Vec<(String, Value)>>>,
     says: Murmur,
+    store: Arc<Mutex<Store>>,
+}
+
+/// How the object store answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Whole,
+    /// 403, as after a change of its credentials.
+    Refuses,
+    /// Every archive ends in its middle.
+    Cut,
+    /// Every archive holds a file that leads out of it.
+    Hostile,
+    /// Velero's list of items names one that the archive has not.
+    Lacks,
 }
 
 /// A world that is served until the process ends.
@@ -73,6 +88,7 @@ impl Served {
             seen: Arc::default(),
             downloads: Arc::default(),
             says: Arc::default(),
+            store: Arc::new(Mutex::new(Store::Whole)),
         };
         let serving = server.clone();
         std::thread::spawn(move || {
@@ -90,6 +106,13 @@ impl Served {
     /// From now on this is what every command in a container of the staged pods says; none: what the volume holds.
     pub fn says(&self, said: Option<Said>) {
         *self.server.says.lock().expect("no test has panicked") = said;
+    }
+}
+
+impl Served {
+    /// From now on the object store answers like this.
+    pub fn store(&self, store: Store) {
+        *self.server.store.lock().expect("no test has panicked") = store;
     }
 }
 
@@ -164,12 +187,32 @@ impl Server {
     }
 
     fn store(&self, document: &str) -> Response<Full<Bytes>> {
+        let store = *self.store.lock().expect("no test has panicked");
+        if store == Store::Refuses {
+            let told = "<Error><Code>AccessDenied</Code><Signature>planted</Signature></Error>";
+            let refused = Response::builder().status(403).body(Full::new(told.into()));
+            return refused.expect("a response");
+        }
         let (what, backup) = document.split_once('/').unwrap_or_default();
         let documents = facts::facts(&self.api.world()).documents;
         let Some(documents) = documents.get(backup) else { return json_response(404, &Value::Null) };
         let bytes = match (what, &documents.volume_infos, &documents.archive) {
             ("BackupVolumeInfos", Document::Read(infos), _) => packed(&serde_json::to_vec(infos).expect("values")),
-            ("BackupContents", _, Document::Read(archive)) => tarball(&archive.objects),
+            ("BackupContents", _, Document::Read(archive)) => {
+                let mut bytes = tarball(&archive.objects, store == Store::Hostile);
+                if store == Store::Cut {
+                    bytes.truncate(bytes.len() / 2);
+                }
+                bytes
+            }
+            ("BackupResourceList", _, Document::Read(archive)) => {
+                let mut list = item_list(&archive.objects);
+                if store == Store::Lacks {
+                    list["v1/Secret"] = json!([format!("{NAMESPACE}/never-arrived")]);
+                }
+                packed(&serde_json::to_vec(&list).expect("values"))
+            }
+            ("BackupResults", _, _) => packed(RESULTS.as_bytes()),
             _ => return json_response(404, &Value::Null),
         };
         Response::new(Full::new(bytes.into()))
@@ -266,8 +309,32 @@ fn packed(bytes: &[u8]) -> Vec<u8> {
     packer.finish().expect("into memory")
 }
 
+/// What Velero had to say of every backup that it says something of.
+const RESULTS: &str = r#"{"errors":{"namespaces":{"bookstore":["a volume could not be read"]}},"warnings":{}}"#;
+
+/// As Velero lists what it took.
+fn item_list(objects: &[Object]) -> Value {
+    let mut list = json!({});
+    for object in objects {
+        let of = |pointer| object.str_at(pointer).unwrap_or_default();
+        if Kind::of(of("/apiVersion"), of("/kind")).is_none() {
+            continue;
+        }
+        let kind = format!("{}/{}", of("/apiVersion"), of("/kind"));
+        let name = match object.namespace() {
+            Some(namespace) => format!("{namespace}/{}", object.name()),
+            None => object.name().to_owned(),
+        };
+        match list[&kind].as_array_mut() {
+            Some(names) => names.push(json!(name)),
+            None => list[&kind] = json!([name]),
+        }
+    }
+    list
+}
+
 /// As Velero lays an archive out.
-fn tarball(objects: &[Object]) -> Vec<u8> {
+fn tarball(objects: &[Object], hostile: bool) -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     for object in objects {
         let kind = Kind::of(object.str_at("/apiVersion").unwrap_or(""), object.str_at("/kind").unwrap_or(""));
@@ -282,6 +349,15 @@ fn tarball(objects: &[Object]) -> Vec<u8> {
         header.set_size(bytes.len() as u64);
         header.set_entry_type(tar::EntryType::Regular);
         tar.append_data(&mut header, path, bytes.as_slice()).expect("into memory");
+    }
+    if hostile {
+        let mut header = tar::Header::new_gnu();
+        let path = b"resources/../../../etc/cron.d/job";
+        header.as_old_mut().name[..path.len()].copy_from_slice(path);
+        header.set_size(0);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_cksum();
+        tar.append(&header, std::io::empty()).expect("into memory");
     }
     tar.into_inner().and_then(flate2::write::GzEncoder::finish).expect("into memory")
 }

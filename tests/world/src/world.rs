@@ -1,6 +1,6 @@
 //! Objects, disks, time and chance: everything there is, in one value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dr_core::kind::Kind;
@@ -35,6 +35,10 @@ pub struct World {
     pub destroyed: BTreeMap<String, Volume>,
     /// By the name of their Backup object.
     pub backups: BTreeMap<String, Arc<Backup>>,
+    /// Snapshots that somebody deleted at the storage, by handle.
+    pub lost_snapshots: BTreeSet<String>,
+    /// The driver says that it can list snapshots.
+    pub lists_snapshots: bool,
     /// By the uid of a running pod.
     pub mounts: BTreeMap<String, Vec<Mount>>,
     /// When the persistent volume controller looks at a claim again, by uid.
@@ -63,6 +67,8 @@ impl World {
             volumes: BTreeMap::new(),
             destroyed: BTreeMap::new(),
             backups: BTreeMap::new(),
+            lost_snapshots: BTreeSet::new(),
+            lists_snapshots: true,
             mounts: BTreeMap::new(),
             resync: BTreeMap::new(),
             modifiers: BTreeMap::new(),

@@ -55,7 +55,7 @@ const ROLES: &[&str] = &["docs/rbac/backup.yaml", "docs/rbac/restore.yaml"];
 
 #[test]
 fn no_role_grants_everything() {
-    for path in ROLES.iter().chain(&[COVERAGE, STATUS]) {
+    for path in ROLES.iter().chain(&[COVERAGE, STATUS, VERIFY]) {
         let rights = granted(path);
         assert!(!rights.is_empty(), "{path} grants nothing");
         let wide: Vec<_> = rights.iter().filter(|right| right.contains('*')).collect();
@@ -272,4 +272,27 @@ fn the_roles_for_backup_grant_nothing_that_is_not_used() {
     granted_all("docs/rbac/backup.yaml", &beside);
     used.extend(beside.map(str::to_owned));
     assert_eq!(idle("docs/rbac/backup.yaml", &used), [""; 0]);
+}
+
+const VERIFY: &str = "docs/rbac/verify.yaml";
+
+#[test]
+fn the_roles_for_verify_grant_what_it_reads_and_asks_and_nothing_else() {
+    let source = code(&read("crates/dr-cluster/src/verify.rs"));
+    let named = Kind::ALL.iter().filter(|kind| dr_house::names(&source, &format!("Kind::{kind}")));
+    let mut wanted: BTreeSet<String> = named.map(|kind| format!("list {}", kind.info().resource())).collect();
+    let beside = [
+        "get downloadrequests.velero.io",
+        "create downloadrequests.velero.io",
+        "delete downloadrequests.velero.io",
+        // Of an object store behind https: whose certificate is trusted.
+        "get backups.velero.io",
+        "get backupstoragelocations.velero.io",
+        // Drivers are asked for snapshots.
+        "get volumesnapshotcontents.snapshot.storage.k8s.io",
+        "create volumesnapshotcontents.snapshot.storage.k8s.io",
+        "delete volumesnapshotcontents.snapshot.storage.k8s.io",
+    ];
+    wanted.extend(beside.map(str::to_owned));
+    assert_eq!(granted(VERIFY), wanted);
 }

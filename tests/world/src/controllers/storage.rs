@@ -258,14 +258,35 @@ pub(super) fn protection(world: &mut World) {
     }
 }
 
-/// The snapshot controller holds a content while the snapshot it is bound to exists.
+/// The snapshot controller holds a content while the snapshot it is bound to exists; csi-snapshotter asks the driver for
+/// the snapshot of one that we made to ask.
 pub(super) fn snapshots(world: &mut World) {
     for key in world.keys_of(Kind::VolumeSnapshotContent) {
+        answer(world, &key);
         let bound = |object: &Object| object.str_at("/status/boundVolumeSnapshotContentName") == Some(&key.name);
         if !world.of(Kind::VolumeSnapshot).any(|(_, snapshot)| bound(snapshot)) {
             world.edit(&key, |object| object["metadata"]["finalizers"] = json!([]));
         }
     }
+}
+
+fn answer(world: &mut World, key: &Key) {
+    let Some(content) = world.get(key).filter(|content| content.at("/status").is_none()) else { return };
+    if content.label(dr_core::verify::PROBE).is_none() {
+        return;
+    }
+    let handle = content.str_at("/spec/source/snapshotHandle").unwrap_or_default().to_owned();
+    let status = if !world.lists_snapshots {
+        // The time zero of Go.
+        json!({ "readyToUse": true, "creationTime": -6_795_364_578_871_345_152_i64, "restoreSize": 0 })
+    } else if world.lost_snapshots.contains(&handle) {
+        let message =
+            format!("failed to list snapshot for content {}: can not find snapshot for snapshotID {handle}", key.name);
+        json!({ "readyToUse": false, "error": { "message": message } })
+    } else {
+        json!({ "readyToUse": true, "creationTime": 1_767_315_600_000_000_000_i64, "restoreSize": 1 << 30 })
+    };
+    world.edit(key, |object| object["status"] = status);
 }
 
 /// The scheduler's part of `WaitForFirstConsumer`: it names the node, the provisioner follows.

@@ -1,0 +1,68 @@
+use serde_json::json;
+
+use super::*;
+use crate::fake::{Fake, Fault};
+
+const CONTENTS: &str = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents";
+
+async fn asked(fake: &Fake, within: Duration) -> Asked {
+    let snapshot = Snapshot { driver: "csi.test".into(), handle: "snap-1".into() };
+    let facts = Facts {
+        format: facts::FORMAT,
+        taken: Timestamp::UNIX_EPOCH,
+        context: String::new(),
+        server: String::new(),
+        server_version: String::new(),
+        cluster_uid: String::new(),
+        namespace: String::new(),
+        velero_namespace: "velero".into(),
+        objects: BTreeMap::new(),
+        documents: BTreeMap::new(),
+    };
+    let until = Instant::now() + within;
+    let wanted = BTreeSet::from([snapshot.clone()]);
+    let mut all = ask(&fake.connection(), &facts, &wanted, "q", (Duration::from_secs(30), until)).await;
+    assert_eq!(fake.get(&format!("{CONTENTS}/q-0")), None, "the question is left");
+    all.remove(&snapshot).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_is_waited_for() {
+    let fake = Fake::default();
+    let sidecar = fake.clone();
+    tokio::spawn(async move {
+        let path = format!("{CONTENTS}/q-0");
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let mut content = sidecar.get(&path).unwrap();
+        content["status"] = json!({ "readyToUse": true, "creationTime": 5, "restoreSize": 0 });
+        sidecar.put(&path, content);
+    });
+    assert_eq!(asked(&fake, Duration::from_secs(600)).await, Asked::Exists);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_never_answers_is_given_up_and_the_question_taken_back() {
+    let fake = Fake::default();
+    let began = Instant::now();
+    let Asked::NoAnswer(because) = asked(&fake, Duration::from_secs(600)).await else { panic!("it was answered") };
+    assert_eq!(because, "no answer within 30 s: nobody has asked the driver: is its csi-snapshotter running?");
+    assert!(began.elapsed() < Duration::from_secs(32), "{:?}", began.elapsed());
+    let Asked::NoAnswer(because) = asked(&fake, Duration::ZERO).await else { panic!("it was answered") };
+    assert_eq!(because, "the time given was over before its driver was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_do_not_reach_are_told_with_the_role_that_does() {
+    let fake = Fake::default();
+    fake.fault(Fault::Status(403));
+    let Asked::NoAnswer(because) = asked(&fake, Duration::from_secs(600)).await else { panic!("it was answered") };
+    assert!(because.starts_with("its driver cannot be asked: "), "{because}");
+    assert!(because.ends_with(" (docs/rbac/verify.yaml grants it)"), "{because}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_whose_answer_was_lost_on_the_way_is_taken_back_all_the_same() {
+    let fake = Fake::default();
+    fake.fault(Fault::LostAfter);
+    assert!(matches!(asked(&fake, Duration::from_secs(600)).await, Asked::NoAnswer(_)));
+}

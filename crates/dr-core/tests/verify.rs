@@ -1,0 +1,381 @@
+//! What can be restored from a backup: each verdict, its reason, and that nothing unknown is ever green.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics has failed; what tests share is public"
+)]
+
+mod common;
+#[path = "verify/night.rs"]
+mod night;
+#[path = "verify/whole.rs"]
+mod whole;
+
+use std::collections::BTreeSet;
+
+use common::push;
+use dr_core::facts::Listed;
+use dr_core::kind::Kind;
+use dr_core::object::Object;
+use dr_core::verify::{Answer, Asked, COMPARED, Fetched, Method, Verdict, answer, probe, snapshots};
+use night::{Night, TAKEN, claim, copy, csi, files, mounted, moved, snapshot, upload};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+#[test]
+fn a_sound_backup_can_be_restored_by_each_path() {
+    for (night, method, because) in [
+        (files(), Method::FileSystem, "file-system backup of volume data in pod db-0: 1000000 bytes"),
+        (csi(), Method::CsiSnapshot, "CSI snapshot snap-1: driver csi.test has it"),
+        (
+            moved(),
+            Method::Moved,
+            "moved to the object store as kopia-1: 1000000 bytes; velero restore gives it back, kubectl dr restore \
+             does not stage it yet",
+        ),
+    ] {
+        let judged = night.judged();
+        assert_eq!(judged.verdict(), Verdict::Restorable, "{judged:#?}");
+        let volume = night.volume("data");
+        assert_eq!((volume.method, volume.finding.because.as_str()), (Some(method), because));
+        assert_eq!(volume.taken.unwrap().to_string(), TAKEN);
+        assert!(judged.checks.iter().all(|check| check.finding.hint.is_empty()), "{judged:#?}");
+    }
+}
+
+#[test]
+fn a_skipped_volume_is_told_with_veleros_reason() {
+    let mut night = files();
+    night.info(|info| {
+        info["skipped"] = json!(true);
+        info["skippedReason"] = json!("no applicable snapshotter");
+    });
+    night.data_is(Verdict::NotRestorable, "the backup skipped it: no applicable snapshotter");
+}
+
+#[test]
+fn a_claim_of_the_archive_without_data_would_come_back_empty() {
+    let mut night = files();
+    night.contents(|contents| contents.claims.push(claim("cache", "Bound")));
+    let finding = night.volume("cache").finding;
+    let because = "its claim is in the archive and the backup lists no data of it: it was not taken, or its \
+                   PersistentVolume is not in the backup";
+    assert_eq!((finding.verdict, finding.because.as_str()), (Verdict::NotRestorable, because));
+    assert_eq!(night.judged().verdict(), Verdict::NotRestorable);
+}
+
+#[test]
+fn a_claim_that_never_had_a_volume_loses_nothing_and_one_whose_volume_was_lost_has_nothing() {
+    let mut night = files();
+    night.contents(|contents| contents.claims.push(claim("later", "Pending")));
+    assert_eq!(night.judged().verdict(), Verdict::Restorable);
+    night.contents(|contents| contents.claims.push(claim("gone", "Lost")));
+    assert_eq!(night.volume("gone").finding.verdict, Verdict::NotRestorable);
+}
+
+#[test]
+fn a_claim_that_only_an_archived_pod_speaks_of_is_missed() {
+    let mut night = files();
+    night.contents(|contents| contents.mounted.push(mounted("logs")));
+    let because = "pod db-0 in the archive mounts it, and neither claim nor data is there";
+    assert_eq!(night.volume("logs").finding.because, because);
+    assert_eq!(night.judged().verdict(), Verdict::NotRestorable);
+}
+
+#[test]
+fn a_file_copy_is_nothing_without_its_object_its_bytes_and_its_end() {
+    let mut night = files();
+    night.first(Kind::PodVolumeBackup, |copy| copy["status"]["progress"] = json!({ "totalBytes": 0, "bytesDone": 0 }));
+    night.data_is(Verdict::NotRestorable, "its PodVolumeBackup is empty: zero bytes were copied");
+    let mut night = files();
+    night.first(Kind::PodVolumeBackup, |copy| copy["status"]["phase"] = json!("Failed"));
+    night.data_is(Verdict::NotRestorable, "its PodVolumeBackup b-data is Failed");
+    let mut night = files();
+    night.clear(Kind::PodVolumeBackup);
+    night.data_is(
+        Verdict::NotRestorable,
+        "its PodVolumeBackup object is not in the cluster, and without it Velero restores an empty volume",
+    );
+}
+
+#[test]
+fn a_repository_that_is_not_ready_or_not_known_gives_nothing_back_for_certain() {
+    let mut night = files();
+    night.first(Kind::BackupRepository, |repository| {
+        repository["status"] = json!({ "phase": "NotReady", "message": "connection refused" });
+    });
+    night.data_is(
+        Verdict::NotRestorable,
+        "the kopia repository of namespace shop at location default is NotReady: connection refused",
+    );
+    night.first(Kind::BackupRepository, |repository| repository["status"] = json!({}));
+    night.data_is(
+        Verdict::Unknown,
+        "Velero has not opened the kopia repository of namespace shop at location default yet",
+    );
+    // Ready, but of another location.
+    night.first(Kind::BackupRepository, |repository| {
+        repository["status"] = json!({ "phase": "Ready" });
+        repository["spec"]["backupStorageLocation"] = json!("other");
+    });
+    night.data_is(
+        Verdict::Unknown,
+        "the kopia repository of namespace shop at location default is not known to this cluster: Velero looks for it \
+         only at a restore or backup",
+    );
+}
+
+/// The largest earlier copies first.
+fn with_earlier(sizes: &[u64], now: u64) -> Night {
+    let mut night = files();
+    night.first(Kind::PodVolumeBackup, |copy| {
+        copy["status"]["progress"] = json!({ "totalBytes": now, "bytesDone": now });
+    });
+    for (number, bytes) in sizes.iter().enumerate() {
+        let started = format!("2026-01-01T{:02}:00:00Z", 23 - number);
+        let earlier = copy(&format!("e{number}"), &format!("earlier-{number}"), "data", &started, *bytes);
+        push(&mut night.facts, Kind::PodVolumeBackup, earlier);
+    }
+    night
+}
+
+#[test]
+fn a_copy_of_less_than_half_of_the_last_good_ones_is_unknown_and_one_of_half_is_not() {
+    with_earlier(&[1000], 499).data_is(
+        Verdict::Unknown,
+        "it holds 499 bytes, 49 % of the largest of the last 5 good copies (1000 bytes): nobody can tell whether that \
+         is all of the data",
+    );
+    assert_eq!(with_earlier(&[1000], 500).judged().verdict(), Verdict::Restorable);
+    assert_eq!(with_earlier(&[1000], 5000).judged().verdict(), Verdict::Restorable);
+    assert_eq!(with_earlier(&[], 1).judged().verdict(), Verdict::Restorable);
+}
+
+#[test]
+fn a_loss_is_remembered_over_as_many_backups_as_are_compared_and_no_longer() {
+    let mut sizes = vec![10; COMPARED - 1];
+    sizes.push(1000);
+    assert_eq!(with_earlier(&sizes, 10).judged().verdict(), Verdict::Unknown);
+    sizes.insert(0, 10);
+    assert_eq!(with_earlier(&sizes, 10).judged().verdict(), Verdict::Restorable);
+}
+
+#[test]
+fn copies_that_failed_are_of_another_claim_or_came_later_are_not_compared_with() {
+    for change in [
+        (|copy| copy["status"]["phase"] = json!("Failed")) as fn(&mut Value),
+        |copy| copy["spec"]["pod"]["namespace"] = json!("other"),
+        |copy| {
+            copy["metadata"]["annotations"] = json!({ "velero.io/pvc-name": "logs" });
+            copy["spec"]["volume"] = json!("logs");
+        },
+        |copy| copy["status"]["startTimestamp"] = json!("2026-01-02T02:00:00Z"),
+    ] {
+        let mut night = files();
+        let mut other = copy("e", "earlier", "data", "2026-01-01T23:00:00Z", 1 << 40);
+        change(&mut other);
+        push(&mut night.facts, Kind::PodVolumeBackup, other.clone());
+        let judged = night.judged();
+        assert_eq!(judged.volumes[0].finding.verdict, Verdict::Restorable, "{other}");
+    }
+}
+
+#[test]
+fn a_snapshot_is_only_green_when_its_driver_has_it() {
+    let with = |asked: Option<Asked>| {
+        let mut night = csi();
+        night.asked = asked.map(|asked| (snapshot(), asked)).into_iter().collect();
+        night
+    };
+    with(Some(Asked::Gone("can not find it".into()))).data_is(
+        Verdict::NotRestorable,
+        "CSI snapshot snap-1 is gone: driver csi.test does not know it (can not find it)",
+    );
+    with(Some(Asked::CannotList)).data_is(
+        Verdict::Unknown,
+        "CSI snapshot snap-1: driver csi.test cannot list snapshots, so nobody can tell whether it has it",
+    );
+    with(Some(Asked::NoAnswer("no answer within 30 s".into())))
+        .data_is(Verdict::Unknown, "CSI snapshot snap-1 of driver csi.test: no answer within 30 s");
+    with(None).data_is(Verdict::Unknown, "CSI snapshot snap-1: driver csi.test was not asked for it");
+}
+
+#[test]
+fn a_driver_that_is_not_installed_cannot_give_a_snapshot_back() {
+    let mut night = csi();
+    night.clear(Kind::CSIDriver);
+    night.data_is(Verdict::NotRestorable, "the CSI driver csi.test is not installed in this cluster");
+    let mut night = csi();
+    night.facts.objects.insert(Kind::CSIDriver, Listed::Forbidden("no".into()));
+    night.data_is(Verdict::Unknown, "cannot list csidrivers.storage.k8s.io: no");
+}
+
+#[test]
+fn only_snapshots_that_stayed_with_their_driver_are_asked_for() {
+    assert_eq!(snapshots(&csi().held), BTreeSet::from([snapshot()]));
+    assert_eq!(snapshots(&moved().held), BTreeSet::new());
+    assert_eq!(snapshots(&files().held), BTreeSet::new());
+}
+
+#[test]
+fn a_question_to_a_driver_leaves_its_snapshot_alone_and_carries_the_drivers_class() {
+    let content = probe(&csi().facts, &snapshot(), "dr-asks-1");
+    assert_eq!(
+        content,
+        json!({
+            "apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent",
+            "metadata": { "name": "dr-asks-1", "labels": { "kubectl-dr/asks-for-snapshot": "true" } },
+            "spec": {
+                "deletionPolicy": "Retain", "driver": "csi.test", "source": { "snapshotHandle": "snap-1" },
+                "volumeSnapshotClassName": "c",
+                "volumeSnapshotRef": { "name": "dr-asks-1", "namespace": "velero" },
+            },
+        })
+    );
+}
+
+#[test]
+fn what_csi_snapshotter_writes_into_a_question_is_read_as_what_the_driver_said() {
+    let said = |status: Value| answer(&Object(json!({ "status": status })));
+    let exists = json!({ "readyToUse": true, "creationTime": 1_767_315_600_000_000_000_i64, "restoreSize": 0 });
+    assert_eq!(said(exists), Answer::Settled(Asked::Exists));
+    // As it is written for a driver without LIST_SNAPSHOTS: the time zero of Go.
+    let never_asked = json!({ "readyToUse": true, "creationTime": -6_795_364_578_871_345_152_i64, "restoreSize": 0 });
+    assert_eq!(said(never_asked), Answer::Settled(Asked::CannotList));
+    assert_eq!(said(json!({ "readyToUse": true })), Answer::Settled(Asked::CannotList));
+    let gone = "failed to list snapshot for content x: can not find snapshot for snapshotID snap-1";
+    let error = |message: &str| json!({ "readyToUse": false, "error": { "message": message } });
+    assert_eq!(said(error(gone)), Answer::Settled(Asked::Gone(gone.into())));
+    assert_eq!(said(error("code = Unavailable")), Answer::Open("code = Unavailable".into()));
+    assert!(matches!(said(json!({ "readyToUse": false })), Answer::Open(_)));
+    assert!(matches!(said(Value::Null), Answer::Open(_)));
+}
+
+#[test]
+fn moved_data_needs_its_upload_in_the_archive_its_bytes_and_a_mover_that_is_known() {
+    let mut night = moved();
+    night.contents(|contents| contents.moved.clear());
+    night.data_is(
+        Verdict::NotRestorable,
+        "its DataUpload is not in the archive, and without it Velero restores an empty volume",
+    );
+    let mut night = moved();
+    night.first(Kind::DataUpload, |upload| upload["status"]["phase"] = json!("Failed"));
+    night.data_is(Verdict::NotRestorable, "its DataUpload is Failed");
+    let mut night = moved();
+    night.first(Kind::DataUpload, |upload| upload["status"]["progress"]["totalBytes"] = json!(0));
+    night.data_is(Verdict::NotRestorable, "its DataUpload is empty: zero bytes were moved");
+    let mut night = moved();
+    night.info(|info| info["snapshotDataMovementInfo"]["dataMover"] = json!("vendor"));
+    night.data_is(Verdict::Unknown, "the data mover vendor keeps it, and only that can tell whether it does");
+    let mut night = moved();
+    push(&mut night.facts, Kind::DataUpload, upload("e", "earlier", "2026-01-01T01:00:00Z", 1 << 40));
+    assert_eq!(night.volume("data").finding.verdict, Verdict::Unknown);
+    // Of a cluster that was made anew the objects of the upload are gone; the archive has them.
+    let mut night = moved();
+    night.clear(Kind::DataUpload);
+    assert_eq!(night.judged().verdict(), Verdict::Restorable);
+}
+
+#[test]
+fn a_native_snapshot_only_its_provider_knows() {
+    let mut night = files();
+    night.info(|info| {
+        info["backupMethod"] = json!("NativeSnapshot");
+        info["nativeSnapshotInfo"] = json!({ "snapshotHandle": "snap-9" });
+    });
+    night.data_is(
+        Verdict::Unknown,
+        "the provider's snapshot snap-9: only the provider can tell whether it is still there",
+    );
+    night.info(|info| info["result"] = json!("failed"));
+    night.data_is(Verdict::NotRestorable, "taking its data failed");
+}
+
+#[test]
+fn a_copy_that_the_list_of_volumes_forgot_is_unknown() {
+    let mut night = files();
+    push(&mut night.facts, Kind::PodVolumeBackup, copy("b-logs", "b", "logs", TAKEN, 5));
+    let because = "b-logs says that its data was copied, but the backup's list of volumes does not name it, and Velero \
+                   goes by that list";
+    let finding = night.volume("logs").finding;
+    assert_eq!((finding.verdict, finding.because.as_str()), (Verdict::Unknown, because));
+    // The copy of another backup is no business of this one.
+    let mut night = files();
+    push(&mut night.facts, Kind::PodVolumeBackup, copy("c-logs", "c", "logs", TAKEN, 5));
+    assert_eq!(night.judged().verdict(), Verdict::Restorable);
+}
+
+#[test]
+fn a_volume_that_lives_with_a_pod_is_judged_as_well() {
+    let mut night = files();
+    night.info(|info| {
+        info["pvcName"] = json!("");
+        info["pvcNamespace"] = json!("");
+    });
+    night.contents(|contents| {
+        contents.claims.clear();
+        contents.mounted.clear();
+    });
+    night.first(Kind::PodVolumeBackup, |copy| copy["metadata"]["annotations"] = json!({}));
+    let judged = night.judged();
+    assert_eq!(judged.verdict(), Verdict::Restorable, "{judged:#?}");
+    assert_eq!(judged.volumes.len(), 1);
+    assert_eq!(judged.volumes[0].volume.to_string(), "shop/db-0:data");
+}
+
+/// Everything that may not be read.
+fn unreadable() -> impl Strategy<Value = Vec<Kind>> {
+    let kinds = [
+        Kind::BackupStorageLocation,
+        Kind::BackupRepository,
+        Kind::PodVolumeBackup,
+        Kind::DataUpload,
+        Kind::DeleteBackupRequest,
+        Kind::CSIDriver,
+        Kind::VolumeSnapshotClass,
+    ];
+    proptest::sample::subsequence(kinds.to_vec(), 0..=kinds.len())
+}
+
+proptest! {
+    #[test]
+    fn whatever_cannot_be_read_is_never_green_where_it_decides(
+        forbidden in unreadable(), path in 0_usize..3, infos in any::<bool>(), archive in any::<bool>(),
+    ) {
+        let mut night = [files, csi, moved][path]();
+        for kind in &forbidden {
+            night.facts.objects.insert(*kind, Listed::Forbidden("not allowed".into()));
+        }
+        if infos {
+            night.held.infos = Fetched::Unread("403".into());
+        }
+        if archive {
+            night.held.archive = Fetched::Unread("403".into());
+        }
+        let decides: &[Kind] = match path {
+            1 => &[Kind::CSIDriver, Kind::VolumeSnapshotClass],
+            _ => &[Kind::BackupRepository],
+        };
+        let always = [Kind::BackupStorageLocation, Kind::DeleteBackupRequest, Kind::PodVolumeBackup, Kind::DataUpload];
+        let blind = infos || archive || forbidden.iter().any(|kind| always.contains(kind) || decides.contains(kind));
+        let verdict = night.judged().verdict();
+        prop_assert_eq!(verdict == Verdict::Restorable, !blind, "{:#?}", night.judged());
+        // Not looking is no proof of a loss either.
+        prop_assert_ne!(verdict, Verdict::NotRestorable);
+    }
+
+    #[test]
+    fn the_worst_comes_first(seed in proptest::collection::vec(0_usize..4, 1..6)) {
+        let mut night = files();
+        night.contents(|contents| {
+            let phase = ["Bound", "Pending", "Lost", "Bound"];
+            let claims = seed.iter().enumerate();
+            contents.claims.extend(claims.map(|(number, kind)| claim(&format!("c{number}"), phase[*kind])));
+        });
+        let verdicts: Vec<Verdict> = night.judged().volumes.iter().map(|judged| judged.finding.verdict).collect();
+        prop_assert!(verdicts.is_sorted());
+    }
+}
