@@ -129,11 +129,13 @@ pub(crate) mod tests {
             method: Method::FileSystem,
             driver: None,
             reader: None,
+            engine: None,
             opted_in: false,
             objection: objection.map(str::to_owned),
         };
         let volumes = [volume("data", None), volume("cache", Some("no running pod mounts it"))];
-        fits("backup-plan", &super::backup::BackupPlanV1::new("shop-1", "shop", "default", &volumes));
+        let warnings = ["claim cache stays out".to_owned()];
+        fits("backup-plan", &super::backup::BackupPlanV1::new("shop-1", "shop", "default", &volumes, &warnings));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Profile {
     pub torn_by_file_copy: bool,
 }
 
+pub(crate) const POSTGRES: &Profile = &postgres::PROFILE;
+
 /// Every profile, in the order they are asked; the last one takes whatever is left.
 pub const PROFILES: &[&Profile] = &[&postgres::PROFILE, &generic::PROFILE];
 

@@ -2,6 +2,7 @@
 //!
 //! No clock, no randomness, no IO, no async. Time, facts and names come in as arguments.
 
+pub mod care;
 pub mod choose;
 pub mod claims;
 pub mod cover;

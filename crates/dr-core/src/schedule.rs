@@ -49,7 +49,11 @@ pub fn idle(object: &Object, velero: &str) -> Option<Idle> {
 /// Why this Schedule or Backup keeps Velero from reading any of its kind: a duration that Go cannot read. The API server
 /// takes it, and from then on every list of the kind fails, in every version.
 pub fn unreadable(object: &Object) -> Option<Idle> {
-    let kind = object.str_at("/kind").unwrap_or_default();
+    unreadable_as(object.str_at("/kind")?, object)
+}
+
+/// The same of an object of a list, which does not say its kind.
+pub fn unreadable_as(kind: &str, object: &Object) -> Option<Idle> {
     let (resource, at) = match kind {
         "Schedule" => ("schedules.velero.io", &["spec", "template"][..]),
         "Backup" => ("backups.velero.io", &["spec"][..]),

@@ -113,7 +113,10 @@ impl Summary {
     }
 
     pub(crate) fn write(&self, root: &Path, took: Duration) -> Result<()> {
-        let path = root.join("docs/evidence/velero-diff.md");
+        let Version { major, minor, .. } = self.version;
+        let newest = (major, minor) == (Version::NEWEST.major, Version::NEWEST.minor);
+        let of = if newest { String::new() } else { format!("-{major}.{minor}") };
+        let path = root.join(format!("docs/evidence/velero-diff{of}.md"));
         fs::write(&path, self.text(took)).with_context(|| format!("write {}", path.display()))
     }
 

@@ -1,5 +1,6 @@
 //! What stands in the way of a backup, and how each volume's data will be taken.
 
+use dr_core::care::{self, Care};
 use dr_core::engine::{self, Found};
 use dr_core::facts::{Facts, Unread};
 use dr_core::kind::Kind;
@@ -8,6 +9,10 @@ use dr_core::refusal::Refusal;
 use serde_json::Value;
 
 use crate::backup::result::Method;
+
+mod server;
+
+pub(crate) use server::server;
 
 /// The label that tells Velero which snapshot class of a driver to use.
 const SNAPSHOT_CLASS: &str = "velero.io/csi-volumesnapshot-class";
@@ -33,10 +38,21 @@ pub(crate) struct Volume {
     pub(crate) driver: Option<String>,
     /// The running pod that mounts it, with the engine in it.
     pub(crate) reader: Option<Reader>,
+    /// The engine that keeps its data on it, as far as a backup has to know.
+    pub(crate) engine: Option<Engine>,
     /// Its pod's annotation asks for a copy of its files, which Velero makes unless a policy says otherwise.
     pub(crate) opted_in: bool,
     /// Why its data cannot be taken this way.
     pub(crate) objection: Option<String>,
+}
+
+/// A running engine whose data is backed up.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    pub(crate) pod: Object,
+    pub(crate) container: String,
+    pub(crate) mount: String,
+    pub(crate) care: &'static Care,
 }
 
 /// A running pod in which an engine profile can read the volume.
@@ -148,6 +164,10 @@ fn volume(facts: &Facts, wish: Wish, claim: &Object) -> Result<Volume, Unread> {
         let found = engine::find(pod, volume)?;
         Some(Reader { pod: (*pod).clone(), found })
     });
+    let engine = mounted.as_ref().and_then(|(pod, volume)| {
+        let (care, container, mount) = care::find(pod, volume)?;
+        Some(Engine { pod: (*pod).clone(), container: container.to_owned(), mount: mount.to_owned(), care })
+    });
     let objection = match method {
         _ if volume.is_none() => Some("the claim has no volume yet".to_owned()),
         Method::CsiSnapshot => match &driver {
@@ -165,7 +185,7 @@ fn volume(facts: &Facts, wish: Wish, claim: &Object) -> Result<Volume, Unread> {
             Some((pod, _)) => node_agent(facts, pod)?,
         },
     };
-    Ok(Volume { claim: claim.name().to_owned(), method, driver, reader, opted_in, objection })
+    Ok(Volume { claim: claim.name().to_owned(), method, driver, reader, engine, opted_in, objection })
 }
 
 /// Whether the pod's annotation, a list with commas, names the volume.
@@ -226,15 +246,28 @@ pub(crate) fn objections(volumes: &[Volume]) -> Result<Vec<String>, Refusal> {
     Ok(objecting().map(|(volume, because)| format!("claim {} stays out: {because}", volume.claim)).collect())
 }
 
+/// What is taken and may not open again as it was.
+pub(crate) fn doubts(volumes: &[Volume]) -> Vec<String> {
+    let doubt = |volume: &Volume| {
+        let care = volume.engine.as_ref().filter(|_| volume.objection.is_none())?.care;
+        let doubt = match volume.method {
+            Method::FileSystem => care.files,
+            Method::CsiSnapshot => care.snapshot,
+        }?;
+        Some(format!("claim {}: {}; {}", volume.claim, doubt.says, doubt.instead))
+    };
+    volumes.iter().filter_map(doubt).collect()
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use dr_core::facts::Listed;
     use serde_json::json;
 
     use super::*;
 
     /// One CSI volume per claim, all of one driver with a class for Velero, mounted by one running pod.
-    fn facts(claims: &[&str], annotations: &Value) -> Facts {
+    pub(in crate::backup::preflight) fn facts(claims: &[&str], annotations: &Value) -> Facts {
         let namespaced = |name: &str| json!({ "name": name, "namespace": "shop" });
         let claim = |name: &&str| {
             Object(json!({ "metadata": namespaced(name), "spec": { "volumeName": format!("pv-{name}") } }))

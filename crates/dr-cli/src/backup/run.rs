@@ -40,14 +40,16 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
     let location = preflight::location(&facts, args.storage_location.as_deref()).map_err(refused)?;
     let volumes = preflight::volumes(&facts, wish).map_err(refused)?;
     let mut warnings = preflight::objections(&volumes).map_err(refused)?;
+    warnings.extend(preflight::doubts(&volumes));
+    warnings.extend(preflight::server(&facts).map_err(refused)?);
     let name = args.name.clone().unwrap_or_else(|| spec::name(namespace, facts.taken));
     let key = Key::namespaced(Kind::Backup, session.velero_namespace(), &name);
     if facts.get(&key).map_err(|unread| refused(unread.into()))?.is_some() {
         return Err(Failure::refused(format!("there is a backup {name} already")).hint("give another --name"));
     }
-    let intended = render::backup::intended(&name, namespace, &location, &volumes);
+    let intended = render::backup::intended(&name, namespace, &location, &volumes, &warnings);
     if args.dry_run {
-        let document = json::backup::BackupPlanV1::new(&name, namespace, &location, &volumes);
+        let document = json::backup::BackupPlanV1::new(&name, namespace, &location, &volumes, &warnings);
         match flags.output {
             Output::Table | Output::Wide => out::result(&intended)?,
             Output::Json => out::json(&document)?,

@@ -8,7 +8,7 @@ use dr_core::object::Object;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::backup::preflight::{Reader, Volume};
+use crate::backup::preflight::{Engine, Volume};
 use crate::backup::result::Method;
 
 /// The label of everything that belongs to one backup's fingerprints; the backup's name is its value.
@@ -110,20 +110,20 @@ pub(crate) fn policy(wanted: &Wanted<'_>, volumes: &[Volume]) -> Option<Value> {
 fn hooks(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
     let mut done = BTreeSet::new();
     let mut hooks = Vec::new();
-    for Volume { reader, .. } in volumes {
-        let Some(Reader { pod, found }) = reader else { continue };
-        let Some(script) = engine::named(found.profile).and_then(|profile| profile.pre_backup) else { continue };
-        if !done.insert((pod.name().to_owned(), found.container.clone())) {
+    for Volume { engine, .. } in volumes {
+        let Some(Engine { pod, container, mount, care }) = engine else { continue };
+        let Some(script) = care.pre_backup else { continue };
+        if !done.insert((pod.name().to_owned(), container.clone())) {
             continue;
         }
         hooks.push(json!({
-            "name": format!("{}-{}", pod.name(), found.profile),
+            "name": format!("{}-{}", pod.name(), care.engine),
             "includedNamespaces": [namespace],
             "includedResources": ["pods"],
             "labelSelector": { "matchLabels": own_labels(pod) },
             "pre": [{ "exec": {
-                "container": found.container,
-                "command": engine::command(script, &found.mount),
+                "container": container,
+                "command": engine::command(script, mount),
                 "onError": "Continue",
                 "timeout": HOOK_TIMEOUT,
             } }],
@@ -147,8 +147,6 @@ fn go_duration(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dr_core::engine::Found;
-
     use super::*;
 
     fn wanted() -> Wanted<'static> {
@@ -159,17 +157,14 @@ mod tests {
         let pod = Object(json!({ "metadata": { "name": "postgres-0", "labels": {
             "app": "postgres", "controller-revision-hash": "x", "statefulset.kubernetes.io/pod-name": "postgres-0",
         } } }));
-        let found = Found {
-            profile: "postgres",
-            container: "postgres".into(),
-            mount: "/var/lib/postgresql/data".into(),
-            sub_path: None,
-        };
+        let care = dr_core::care::ENGINES.iter().find(|care| care.engine == "postgres").unwrap();
+        let (container, mount) = ("postgres".into(), "/var/lib/postgresql/data".into());
         Volume {
             claim: claim.into(),
             method,
             driver: Some("csi.test".into()),
-            reader: Some(Reader { pod, found }),
+            reader: None,
+            engine: Some(Engine { pod, container, mount, care }),
             opted_in: false,
             objection: None,
         }

@@ -43,6 +43,7 @@ pub(crate) struct BackupPlanV1<'a> {
     namespace: &'a str,
     storage_location: &'a str,
     volumes: Vec<PlannedV1<'a>>,
+    warnings: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -58,9 +59,15 @@ struct PlannedV1<'a> {
 }
 
 impl<'a> BackupPlanV1<'a> {
-    pub(crate) fn new(backup: &'a str, namespace: &'a str, location: &'a str, volumes: &'a [Volume]) -> Self {
+    pub(crate) fn new(
+        backup: &'a str,
+        namespace: &'a str,
+        location: &'a str,
+        volumes: &'a [Volume],
+        warnings: &'a [String],
+    ) -> Self {
         let planned = volumes.iter().map(|volume| {
-            let Volume { claim, method, driver: _, reader, opted_in: _, objection } = volume;
+            let Volume { claim, method, driver: _, reader, engine: _, opted_in: _, objection } = volume;
             PlannedV1 {
                 claim,
                 method: *method,
@@ -76,6 +83,7 @@ impl<'a> BackupPlanV1<'a> {
             namespace,
             storage_location: location,
             volumes: planned.collect(),
+            warnings,
         }
     }
 }

@@ -9,14 +9,19 @@ use crate::backup::result::{BackupResult, Kept, VolumeResult};
 use crate::render::{bytes, columns, duration};
 
 /// Before: how each volume's data will be taken.
-pub(crate) fn intended(backup: &str, namespace: &str, location: &str, volumes: &[Volume]) -> String {
+pub(crate) fn intended(
+    backup: &str,
+    namespace: &str,
+    location: &str,
+    volumes: &[Volume],
+    warnings: &[String],
+) -> String {
     let mut text = format!("Backup {} of {} to {location}\n", backup.bold(), namespace.bold());
     if volumes.is_empty() {
         text.push_str("  the namespace has no claims: objects only\n");
-        return text;
     }
     let mut lines = vec!["VOLUME\tBY\tENGINE\tREAD IN".to_owned()];
-    for Volume { claim, method, driver: _, reader, opted_in: _, objection } in volumes {
+    for Volume { claim, method, driver: _, reader, engine: _, opted_in: _, objection } in volumes {
         let way = match objection {
             None => method.name().to_owned(),
             Some(because) => format!("not taken: {because}"),
@@ -27,8 +32,17 @@ pub(crate) fn intended(backup: &str, namespace: &str, location: &str, volumes: &
         };
         lines.push(format!("{claim}\t{way}\t{engine}\t{pod}"));
     }
-    text.push_str(&columns(&lines, "  "));
+    if !volumes.is_empty() {
+        text.push_str(&columns(&lines, "  "));
+    }
+    mind(warnings, &mut text);
     text
+}
+
+fn mind(warnings: &[String], text: &mut String) {
+    for warning in warnings {
+        let _ = writeln!(text, "  {} {warning}", "mind:".yellow());
+    }
 }
 
 /// After: what is in it, volume by volume.
@@ -52,9 +66,7 @@ pub(crate) fn result(result: &BackupResult) -> String {
             let _ = writeln!(text, "  {claim}: {because}");
         }
     }
-    for warning in warnings {
-        let _ = writeln!(text, "  {} {warning}", "mind:".yellow());
-    }
+    mind(warnings, &mut text);
     let _ = writeln!(text, "\nkubectl dr restore --ns {namespace} --from {backup}  brings it back");
     text
 }

@@ -12,7 +12,7 @@ fn troubles(world: &World, spec: &Value, all: Value) -> Vec<(Rule, String)> {
     let backup = Backup {
         name: "b".into(),
         annotations: std::collections::BTreeMap::new(),
-        spec: serde_json::from_value(spec).unwrap(),
+        spec: serde_json::from_value(spec).expect("a spec"),
         at: "spec".into(),
         policies: Policies::None,
     };
