@@ -237,3 +237,36 @@ fn rules_are_listed_and_explained() {
     let table = lint(folder.path(), &["rules"]).stdout;
     assert_eq!(table.lines().count(), rules["rules"].as_array().unwrap().len() + 1);
 }
+
+#[test]
+fn commands_of_a_runbook_and_of_a_folder_of_scripts_are_judged() {
+    let folder = with("RUNBOOK.md", "# Back up\n\n```sh\nvelero backup create shop --ttl 30d\n```\n");
+    fs::create_dir(folder.path().join("ci")).unwrap();
+    fs::write(folder.path().join("ci/job.yml"), "script:\n- velero backup create shop --wait --ttl 1d\n").unwrap();
+    fs::write(folder.path().join("ci/Makefile"), "all:\n\techo nothing\n").unwrap();
+    fs::write(folder.path().join("ci/nightly.yaml"), NIGHTLY).unwrap();
+    let report = lint(folder.path(), &["-o", "json", "--shell", "RUNBOOK.md", "ci"]);
+    let report = json(&report.stdout);
+    fits("docs/schema/lint-report.json", &report);
+    let found: Vec<String> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| {
+            format!(
+                "{} {}:{}:{}",
+                found["rule"], found["place"]["file"], found["place"]["line"], found["place"]["column"]
+            )
+        })
+        .collect();
+    let want = [
+        "\"command-refused\" \"RUNBOOK.md\":4:33",
+        "\"command-refused\" \"ci/job.yml\":2:42",
+        "\"unreadable-duration\" \"ci/nightly.yaml\":10:10",
+    ];
+    assert!(want.iter().all(|want| found.iter().any(|found| found == want)), "{found:?}");
+    assert_eq!(report["empty"][0], "ci/Makefile");
+    let text = lint(folder.path(), &["--shell", "RUNBOOK.md"]);
+    assert_eq!(text.code, 1);
+    assert!(text.stdout.contains("velero backup create shop --ttl 30d"), "{}", text.stdout);
+}

@@ -85,6 +85,58 @@ pub(crate) fn go() -> Result<()> {
     Ok(())
 }
 
+/// Asks velero's own command line what it would make, without a server: `-o json` prints and sends nothing.
+pub(crate) fn commands() -> Result<()> {
+    let cache = cache::Cache::open()?;
+    let velero = servers::Servers::build(&cache, None)?.file("velero")?.to_path_buf();
+    let folder = cache.root().join("golden-commands");
+    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let config = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "none", "cluster": { "server": "http://127.0.0.1:1" } }],
+        "contexts": [{ "name": "none", "context": { "cluster": "none", "user": "none" } }],
+        "users": [{ "name": "none", "user": {} }],
+        "current-context": "none",
+    });
+    std::fs::write(folder.join("kubeconfig"), config.to_string()).context("write a kubeconfig")?;
+    let ask = |args: &[String]| {
+        let mut command = Command::new(&velero);
+        command.env("KUBECONFIG", folder.join("kubeconfig")).env("HOME", &folder).args(args).output()
+    };
+    let version = ask(&["version".to_owned(), "--client-only".to_owned()]).context("ask velero for its version")?;
+    let version = String::from_utf8_lossy(&version.stdout);
+    let version = version.lines().find_map(|line| line.trim().strip_prefix("Version: ")).unwrap_or("unknown");
+    let lines: Vec<Vec<String>> =
+        serde_json::from_str(include_str!("golden/commands.json")).context("read golden/commands.json")?;
+    let mut text = format!("{}\n", serde_json::json!({ "velero": version }));
+    for args in lines {
+        let behind = args.iter().rposition(|arg| ["create", "backup", "schedule", "restore"].contains(&arg.as_str()));
+        let behind = behind.context("a command that creates nothing")? + 1;
+        let mut asked = args.clone();
+        asked.splice(behind..behind, ["-o".to_owned(), "json".to_owned()]);
+        let told = ask(&asked).with_context(|| format!("ask velero {args:?}"))?;
+        let answer = if told.status.success() {
+            let object: Value = serde_json::from_slice(&told.stdout).context("read what velero printed")?;
+            serde_json::json!({ "args": args, "object": object })
+        } else {
+            let said = String::from_utf8_lossy(&told.stderr);
+            let error = said.lines().last().unwrap_or("").trim_start_matches("velero: ");
+            if error.contains("connection refused") {
+                // Right as far as nobody asks the server.
+                continue;
+            }
+            serde_json::json!({ "args": args, "error": error })
+        };
+        text.push_str(&answer.to_string());
+        text.push('\n');
+    }
+    let path = cache::checkout()?.join("crates/dr-lint/tests/commands.jsonl");
+    std::fs::write(&path, &text).with_context(|| format!("write {}", path.display()))?;
+    println!("{} answers of velero {version} in {}", text.lines().count() - 1, path.display());
+    Ok(())
+}
+
 /// The versions of Velero whose schemas are built in, with the module that has each.
 const VELERO: [(&str, &str); 4] = [
     ("1.15", "github.com/vmware-tanzu/velero@v1.15.2"),

@@ -193,11 +193,13 @@ enum Golden {
     Yaml,
     Go,
     Schemas,
+    Commands,
 }
 
 #[derive(Args)]
 struct GoldenArgs {
-    /// yaml: what kubectl reads; go: durations and cron expressions; schemas: Velero's own
+    /// yaml: what kubectl reads; go: durations and cron expressions; schemas: Velero's own; commands: what velero makes of
+    /// command lines
     what: Golden,
     /// A kubectl that is there already
     #[arg(long, value_name = "FILE")]
@@ -282,6 +284,7 @@ fn run(task: Task) -> Result<ExitCode> {
             Golden::Yaml => golden::yaml(args.kubectl)?,
             Golden::Go => golden::go()?,
             Golden::Schemas => golden::schemas()?,
+            Golden::Commands => golden::commands()?,
         },
         Task::New(args) => new::rule(&args.id)?,
         Task::Test(args) if args.on.on.is_some() => return test::current::test(args.on.yes),

@@ -92,7 +92,7 @@ enum Fixes {
     name = "kubectl-dr-lint",
     bin_name = "kubectl dr lint",
     version,
-    override_usage = "kubectl dr lint FILE…\n       kubectl dr lint explain RULE\n       kubectl dr lint rules",
+    override_usage = "kubectl dr lint FILE…\n       kubectl dr lint --shell FILE…\n       kubectl dr lint explain RULE\n       kubectl dr lint rules",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     about = "Find what makes a backup worthless before it is needed",
@@ -108,6 +108,10 @@ struct Cli {
     /// Manifests and folders that are looked at and not judged: what a chart elsewhere brings; may be repeated
     #[arg(long = "with", value_name = "FILE")]
     context: Vec<PathBuf>,
+    /// Scripts, Makefiles, CI files, Markdown and folders of them: their lines velero backup|schedule|restore create are
+    /// judged as what they would make
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    shell: Vec<PathBuf>,
     /// How to print the findings
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -152,7 +156,7 @@ struct Report<'r> {
     judgement: &'r Judgement,
     threshold: Severity,
     /// Files that were asked for and hold no manifest.
-    passed_over: &'r [String],
+    passed_over: &'r [files::Empty],
 }
 
 impl Report<'_> {
@@ -175,14 +179,14 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         Some(Command::Rules { output }) => return pages::rules(*output),
         None => {}
     }
-    if cli.files.is_empty() {
+    if cli.files.is_empty() && cli.shell.is_empty() {
         let usage = "usage: kubectl dr lint FILE…, or - for standard input";
         return Err(Failure::usage("which manifests? no file and no folder is named").hint(usage));
     }
     let config = config::find(cli.config.as_deref())?;
     let settings = config.settings(cli.appetite.map(Appetite::from), cli.velero_version);
-    let mut input = Input::default();
-    let passed_over = files::read(&mut input, &cli.files, &cli.context)?;
+    let named = files::Named { files: &cli.files, context: &cli.context, shell: &cli.shell, velero: settings.velero };
+    let (input, passed_over) = files::read(&named)?;
     let judgement = dr_lint::judge(&input, &settings);
     if cli.diff || cli.fix.is_some() {
         let which = cli.fix.unwrap_or(Fixes::Safe);
@@ -191,8 +195,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         }
         if mend::make(&input, &judgement, which)? {
             // What is told is what the files hold now.
-            let mut mended = Input::default();
-            let passed_over = files::read(&mut mended, &cli.files, &cli.context)?;
+            let (mended, passed_over) = files::read(&named)?;
             let judgement = dr_lint::judge(&mended, &settings);
             return tell(&cli, &mended, &judgement, &passed_over);
         }
@@ -200,7 +203,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
     tell(&cli, &input, &judgement, &passed_over)
 }
 
-fn tell(cli: &Cli, input: &Input, judgement: &Judgement, passed_over: &[String]) -> Result<Exit, Failure> {
+fn tell(cli: &Cli, input: &Input, judgement: &Judgement, passed_over: &[files::Empty]) -> Result<Exit, Failure> {
     let report = Report { input, judgement, threshold: cli.threshold.into(), passed_over };
     match cli.output {
         Output::Text => out::result(&text::render(&report))?,

@@ -48,6 +48,26 @@ struct Making<'i> {
 
 const NOWHERE: &str = "default";
 
+/// The fields that decide what is in a backup.
+const DECIDE: [&str; 16] = [
+    "includedNamespaces",
+    "excludedNamespaces",
+    "includedResources",
+    "excludedResources",
+    "includedClusterScopedResources",
+    "excludedClusterScopedResources",
+    "includedNamespaceScopedResources",
+    "excludedNamespaceScopedResources",
+    "labelSelector",
+    "orLabelSelectors",
+    "includeClusterResources",
+    "snapshotVolumes",
+    "snapshotMoveData",
+    "defaultVolumesToFsBackup",
+    "defaultVolumesToRestic",
+    "resourcePolicy",
+];
+
 impl<'i> Derived<'i> {
     pub(crate) fn of(context: &Context<'i>) -> Self {
         let mut derived = Making::default();
@@ -128,6 +148,11 @@ impl<'i> Derived<'i> {
 
     /// What a backup of these manifests would hold; none where the Backup cannot be read, which other rules tell.
     pub(crate) fn select(&self, context: &Context<'_>, backup: &Object) -> Option<Selection> {
+        // Of a command that hangs on variables nobody knows it.
+        let spec = Path::keys(if backup.kind == Some(Kind::Schedule) { "spec.template" } else { "spec" });
+        if !DECIDE.iter().all(|field| backup.knows(&spec.clone().key(*field))) {
+            return None;
+        }
         let mut request = Backup::of(&backup.raw).ok()?;
         if let Some(name) = request.spec.policy_name() {
             let found = context

@@ -50,6 +50,8 @@ pub(crate) struct Draft {
     pub(crate) object: usize,
     pub(crate) path: Path,
     pub(crate) at: At,
+    /// A place that no path leads to.
+    pub(crate) span: Option<Span>,
     pub(crate) message: String,
     pub(crate) related: Vec<(usize, Path, String)>,
     pub(crate) fix: Option<Fix>,
@@ -69,10 +71,23 @@ impl Draft {
 
 /// On the value at a path.
 pub(crate) fn on(object: &Object, path: Path, message: impl Into<String>) -> Draft {
-    Draft { object: object.id, path, at: At::Value, message: message.into(), related: Vec::new(), fix: None }
+    Draft {
+        object: object.id,
+        path,
+        at: At::Value,
+        span: None,
+        message: message.into(),
+        related: Vec::new(),
+        fix: None,
+    }
 }
 
 /// On the key of the value at a path.
 pub(crate) fn on_key(object: &Object, path: Path, message: impl Into<String>) -> Draft {
     Draft { at: At::Key, ..on(object, path, message) }
+}
+
+/// On a place of the object's file that is none of its fields.
+pub(crate) fn on_span(object: &Object, span: Span, message: impl Into<String>) -> Draft {
+    Draft { span: Some(span), ..on(object, Path::root(), message) }
 }

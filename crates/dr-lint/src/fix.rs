@@ -37,6 +37,10 @@ pub enum Change {
 }
 
 fn edit(input: &Input, object: &Object, fix: &Fix) -> Option<Edit> {
+    // What a shell reads has other quotes.
+    if object.command.is_some() {
+        return None;
+    }
     let tree = input.tree(object)?;
     let text = &input.files.get(object.file)?.text;
     let whole = |path: &Path| object.base.clone().join(path);
@@ -84,7 +88,8 @@ pub fn apply(input: &Input, file: usize, findings: &[&Finding]) -> Option<(Strin
 /// Whether the new text reads as the old one with the changes and nothing else.
 fn as_meant(input: &Input, file: usize, new: &str, changes: &[(&Object, &Change)]) -> bool {
     let Some(old) = input.files.get(file) else { return false };
-    let documents = dr_yaml::read(&dr_yaml::Text { text: new.to_owned(), encoding: old.encoding }).documents;
+    let text = dr_yaml::Text { text: new.to_owned(), encoding: old.encoding };
+    let documents = crate::input::documents(&text, old.reading).documents;
     if documents.len() != old.documents.len() {
         return false;
     }

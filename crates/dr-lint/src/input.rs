@@ -6,6 +6,16 @@ use dr_yaml::{Document, Encoding, Lines, Node, NodeId, Path, Problem, Span, Text
 use serde_json::Value;
 
 use crate::finding::Finding;
+use crate::shell::{self, Command, Language};
+use crate::velero::Version;
+
+/// What a file is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    Manifests,
+    /// `velero … create …` lines, as the velero of a version understands them; of a YAML file its manifests as well.
+    Commands(Language, Version),
+}
 
 /// One file, or standard input.
 #[derive(Debug)]
@@ -21,6 +31,38 @@ pub struct File {
     pub context: bool,
     /// A template of Helm: left alone, and said so.
     pub template: bool,
+    pub reading: Reading,
+    /// The first of the documents that are commands of a shell.
+    pub(crate) commands: usize,
+}
+
+/// A file that was read, with its objects: files may be read side by side and are added in their order.
+#[derive(Debug)]
+pub struct Added {
+    file: File,
+    objects: Vec<Object>,
+    unreadable: Vec<(usize, Problem)>,
+}
+
+/// The documents of a text, those that are commands last.
+pub(crate) struct Documents {
+    pub(crate) documents: Vec<Document>,
+    pub(crate) commands: Vec<Command>,
+}
+
+pub(crate) fn documents(text: &Text, reading: Reading) -> Documents {
+    let mut documents = match reading {
+        Reading::Manifests | Reading::Commands(Language::Yaml, _) => dr_yaml::read(text).documents,
+        Reading::Commands(Language::Script | Language::Markdown, _) => Vec::new(),
+    };
+    let mut commands = Vec::new();
+    if let Reading::Commands(language, version) = reading {
+        for (document, command) in shell::read(&text.text, language, version) {
+            documents.push(document);
+            commands.push(command);
+        }
+    }
+    Documents { documents, commands }
 }
 
 /// One object of a document; a `List` has several.
@@ -37,6 +79,8 @@ pub struct Object {
     pub context: bool,
     /// The template it was rendered from, by Helm's `# Source:` comment.
     pub source: Option<String>,
+    /// Of what a command would make: what is known of that command.
+    pub(crate) command: Option<Command>,
 }
 
 /// Everything that is judged together.
@@ -49,53 +93,20 @@ pub struct Input {
 }
 
 impl Input {
-    /// Adds a file; `context` ones are looked at when others are judged.
+    /// Adds a file of manifests; `context` ones are looked at when others are judged.
     pub fn add(&mut self, name: impl Into<String>, bytes: &[u8], context: bool) {
-        let file = self.files.len();
-        let (text, problem) = match Text::decode(bytes) {
-            Ok(text) => (text, None),
-            Err(problem) => (Text::from(""), Some(problem)),
-        };
-        let template = is_template(&text.text);
-        let documents = if template { Vec::new() } else { dr_yaml::read(&text).documents };
-        for (at, document) in documents.iter().enumerate() {
-            let Ok(tree) = &document.tree else { continue };
-            match tree.value() {
-                Ok(value) => self.objects_of(file, at, tree, value, context),
-                Err(problem) => self.unreadable.push((file, at, problem)),
-            }
-        }
-        let Text { text, encoding } = text;
-        let lines = Lines::of(&text);
-        self.files.push(File { name: name.into(), text, lines, encoding, documents, problem, context, template });
+        self.push(Added::read(name, bytes, context, Reading::Manifests));
     }
 
-    fn objects_of(&mut self, file: usize, document: usize, tree: &Tree, value: Value, context: bool) {
-        let source = tree
-            .comments
-            .iter()
-            .find_map(|comment| comment.text.trim().strip_prefix("Source: ").map(|source| source.trim().to_owned()));
-        let mut open = vec![(Path::root(), value)];
-        let mut found = Vec::new();
-        while let Some((base, value)) = open.pop() {
-            let is_list = value.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-            match value {
-                Value::Object(mut map) if is_list && map.get("items").is_some_and(Value::is_array) => {
-                    let Some(Value::Array(items)) = map.remove("items") else { continue };
-                    let items = items.into_iter().enumerate();
-                    open.extend(items.map(|(at, item)| (base.clone().key("items").index(at), item)));
-                }
-                Value::Object(map) => found.push((base, Value::Object(map))),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
-            }
-        }
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (base, value) in found {
-            let raw = Raw(value);
-            let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
+    pub fn push(&mut self, added: Added) {
+        let Added { file, objects, unreadable } = added;
+        let at = self.files.len();
+        for object in objects {
             let id = self.objects.len();
-            self.objects.push(Object { id, file, document, base, raw, kind, context, source: source.clone() });
+            self.objects.push(Object { id, file: at, ..object });
         }
+        self.unreadable.extend(unreadable.into_iter().map(|(document, problem)| (at, document, problem)));
+        self.files.push(file);
     }
 
     /// The file of one of its own findings.
@@ -127,6 +138,75 @@ impl Input {
             }
             key = true;
         }
+    }
+}
+
+impl Added {
+    pub fn read(name: impl Into<String>, bytes: &[u8], context: bool, reading: Reading) -> Self {
+        let (text, problem) = match Text::decode(bytes) {
+            Ok(text) => (text, None),
+            Err(problem) => (Text::from(""), Some(problem)),
+        };
+        let template =
+            matches!(reading, Reading::Manifests | Reading::Commands(Language::Yaml, _)) && is_template(&text.text);
+        let Documents { documents, commands } = if template {
+            Documents { documents: Vec::new(), commands: Vec::new() }
+        } else {
+            documents(&text, reading)
+        };
+        let first = documents.len() - commands.len();
+        let mut objects = Vec::new();
+        let mut unreadable = Vec::new();
+        let mut commands = commands.into_iter();
+        for (at, document) in documents.iter().enumerate() {
+            let command = if at < first { None } else { commands.next() };
+            let Ok(tree) = &document.tree else { continue };
+            match tree.value() {
+                Ok(value) => objects_of(at, tree, value, context, command.as_ref(), &mut objects),
+                Err(problem) => unreadable.push((at, problem)),
+            }
+        }
+        let Text { text, encoding } = text;
+        let lines = Lines::of(&text);
+        let name = name.into();
+        let file =
+            File { name, text, lines, encoding, documents, problem, context, template, reading, commands: first };
+        Self { file, objects, unreadable }
+    }
+}
+
+fn objects_of(
+    document: usize,
+    tree: &Tree,
+    value: Value,
+    context: bool,
+    command: Option<&Command>,
+    objects: &mut Vec<Object>,
+) {
+    let source = tree
+        .comments
+        .iter()
+        .find_map(|comment| comment.text.trim().strip_prefix("Source: ").map(|source| source.trim().to_owned()));
+    let mut open = vec![(Path::root(), value)];
+    let mut found = Vec::new();
+    while let Some((base, value)) = open.pop() {
+        let is_list = value.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+        match value {
+            Value::Object(mut map) if is_list && map.get("items").is_some_and(Value::is_array) => {
+                let Some(Value::Array(items)) = map.remove("items") else { continue };
+                let items = items.into_iter().enumerate();
+                open.extend(items.map(|(at, item)| (base.clone().key("items").index(at), item)));
+            }
+            Value::Object(map) => found.push((base, Value::Object(map))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (base, value) in found {
+        let raw = Raw(value);
+        let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
+        let (source, command) = (source.clone(), command.cloned());
+        objects.push(Object { id: 0, file: 0, document, base, raw, kind, context, source, command });
     }
 }
 
@@ -173,6 +253,11 @@ impl Object {
             Some(namespace) => format!("{kind} {namespace}/{name}"),
             None => format!("{kind} {name}"),
         }
+    }
+
+    /// Whether what stands at these paths is known: of a command what is said by a variable is not.
+    pub(crate) fn knows(&self, path: &Path) -> bool {
+        self.command.as_ref().is_none_or(|command| command.knows(path))
     }
 
     /// Whether it is of Velero's own kinds.

@@ -131,8 +131,13 @@ fn problems(input: &Input, on: &dyn Fn(&str) -> Option<Severity>, findings: &mut
 }
 
 fn place(input: &Input, rule: &'static str, severity: Severity, draft: Draft) -> Option<Finding> {
-    let Draft { object, path, at, message, related, fix } = draft;
+    let Draft { object, path, at, span, message, related, fix } = draft;
     let object = input.objects.get(object)?;
+    if let (Some(command), Some(tree), None) = (&object.command, input.tree(object), &span)
+        && command.hides(&path, tree)
+    {
+        return None;
+    }
     let related = related.into_iter().filter_map(|(object, path, message)| {
         let object = input.objects.get(object)?;
         Some(Related { file: object.file, span: input.span(object, &path, false), message })
@@ -141,7 +146,7 @@ fn place(input: &Input, rule: &'static str, severity: Severity, draft: Draft) ->
         rule,
         severity,
         file: object.file,
-        span: input.span(object, &path, at == At::Key),
+        span: span.unwrap_or_else(|| input.span(object, &path, at == At::Key)),
         object: Some(object.id),
         message,
         related: related.collect(),

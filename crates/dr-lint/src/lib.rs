@@ -11,12 +11,14 @@ pub mod judge;
 pub mod rule;
 pub mod rules;
 mod schema;
+mod shell;
 mod suppress;
 mod velero;
 
 pub use finding::{Finding, Related, Silenced};
-pub use input::{File, Input, Object};
+pub use input::{Added, File, Input, Object, Reading};
 pub use judge::{Judgement, Settings, judge};
 pub use rule::{Appetite, Family, Fixable, Rule, Severity};
 pub use rules::RULES;
+pub use shell::Language;
 pub use velero::Version;

@@ -59,6 +59,7 @@ pub enum Family {
     Storage,
     Restore,
     Policies,
+    Commands,
     Suppression,
 }
 
@@ -74,6 +75,7 @@ impl Family {
             Self::Storage => "storage",
             Self::Restore => "restore",
             Self::Policies => "policies",
+            Self::Commands => "commands",
             Self::Suppression => "suppression",
         }
     }

@@ -5,6 +5,7 @@ use crate::rule::Rule;
 mod annotation_on_the_controller;
 mod bad_namespace_pattern;
 mod cluster_resources_left_out;
+mod command_refused;
 mod cron_invalid;
 mod cron_never_fires;
 mod dropped_document;
@@ -16,6 +17,7 @@ mod hook_annotation_not_json;
 mod hook_error_ignored;
 mod hook_needs_a_shell;
 mod hook_without_pods;
+mod list_flag_replaced;
 mod missing_field;
 mod old_and_new_filters;
 mod owner_reference_on_backups;
@@ -79,4 +81,6 @@ pub const RULES: &[&Rule] = &[
     &unused_suppression::RULE,
     &suppression_without_reason::RULE,
     &volume_left_out::RULE,
+    &command_refused::RULE,
+    &list_flag_replaced::RULE,
 ];

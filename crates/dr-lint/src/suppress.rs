@@ -84,14 +84,14 @@ pub(crate) fn nearest(name: &str) -> String {
 
 fn read(at: usize, file: &File) -> Vec<Comment> {
     let mut found = Vec::new();
-    for document in &file.documents {
+    for (place, document) in file.documents.iter().enumerate() {
         let Ok(tree) = &document.tree else { continue };
         let first = tree.nodes().map(|(id, _)| tree.span(id).start).min().unwrap_or(document.span.end);
         for comment in &tree.comments {
             let Some((rules, reason)) = parse(&comment.text) else { continue };
             let line = file.lines.index(comment.span.start);
             let before = file.text.get(file.lines.span(line).start..comment.span.start).unwrap_or("");
-            let over = if comment.span.start < first {
+            let over = if comment.span.start < first || place >= file.commands {
                 document.span.clone()
             } else if before.trim().is_empty() {
                 // The next line that is neither blank nor a comment.

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dr_lint::{Appetite, Finding, Fixable, Input, Judgement, RULES, Rule, Settings};
+use dr_lint::{Added, Appetite, Finding, Fixable, Input, Judgement, Language, RULES, Reading, Rule, Settings, Version};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -23,12 +23,12 @@ fn folder(rule: &Rule) -> PathBuf {
     root().join("tests/cases").join(rule.id)
 }
 
-/// The cases of a kind: `fires.yaml`, `fires-2.yaml` and so on.
+/// The cases of a kind: `fires.yaml`, `fires-2.yaml` and so on; of commands `fires.sh`.
 fn cases(rule: &Rule, kind: &str) -> Vec<(String, String)> {
     let entries = fs::read_dir(folder(rule)).unwrap_or_else(|error| panic!("{}: {error}", folder(rule).display()));
     let mut found: Vec<(String, String)> = entries
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "sh"))
         .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(&path).unwrap()))
         .filter(|(name, _)| name.starts_with(kind))
         .collect();
@@ -40,9 +40,19 @@ fn everything() -> Settings {
     Settings { appetite: Appetite::Audit, ..Settings::default() }
 }
 
+fn read(name: &str, text: &str) -> Added {
+    let commands = Reading::Commands(Language::Script, Version::default());
+    Added::read(
+        name,
+        text.as_bytes(),
+        false,
+        if Path::new(name).extension().is_some_and(|end| end == "sh") { commands } else { Reading::Manifests },
+    )
+}
+
 fn judge(name: &str, text: &str) -> (Input, Judgement) {
     let mut input = Input::default();
-    input.add(name, text.as_bytes(), false);
+    input.push(read(name, text));
     let judgement = dr_lint::judge(&input, &everything());
     (input, judgement)
 }
@@ -124,7 +134,7 @@ fn a_near_miss_of_one_rule_is_clean_by_default_for_all() {
     for rule in RULES {
         for (name, source) in cases(rule, "near") {
             let mut input = Input::default();
-            input.add(name.as_str(), source.as_bytes(), false);
+            input.push(read(&name, &source));
             let judgement = dr_lint::judge(&input, &settings);
             let told: Vec<String> = judgement
                 .findings

@@ -9,6 +9,7 @@
 
 pub mod edit;
 mod json;
+pub mod made;
 mod number;
 mod parse;
 pub mod path;
@@ -21,6 +22,7 @@ pub mod text;
 pub mod tree;
 mod value;
 
+pub use made::Made;
 pub use path::{Path, Step};
 pub use problem::{Problem, What};
 pub use stream::{Document, Stream, read};

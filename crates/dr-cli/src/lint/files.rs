@@ -5,28 +5,51 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use dr_lint::Input;
+use dr_lint::{Added, Input, Language, Reading, Version};
 
 use crate::exit::Exit;
 use crate::report::Failure;
 
-/// Reads what was named, in the order of names; says which named files hold no manifest.
-pub(super) fn read(input: &mut Input, named: &[PathBuf], context: &[PathBuf]) -> Result<Vec<String>, Failure> {
+/// What the command line names.
+pub(super) struct Named<'c> {
+    pub(super) files: &'c [PathBuf],
+    /// Looked at and not judged.
+    pub(super) context: &'c [PathBuf],
+    /// Looked through for commands of velero.
+    pub(super) shell: &'c [PathBuf],
+    pub(super) velero: Version,
+}
+
+/// A file that was asked for and has nothing in it.
+pub(super) struct Empty {
+    pub(super) name: String,
+    pub(super) what: &'static str,
+}
+
+/// Reads what was named, in the order of names; says which files hold nothing.
+pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
+    let mut input = Input::default();
     let mut seen = BTreeSet::new();
-    for (paths, is_context) in [(named, false), (context, true)] {
+    // A file that is named twice is looked through for commands as well.
+    let groups = [(named.shell, true, false), (named.files, false, false), (named.context, false, true)];
+    for (paths, shell, context) in groups {
         for path in paths {
+            let reading = |name: &str| {
+                if shell { Reading::Commands(Language::of(name), named.velero) } else { Reading::Manifests }
+            };
             if path == Path::new("-") {
                 let mut bytes = Vec::new();
                 let read = std::io::stdin().lock().read_to_end(&mut bytes);
                 read.map_err(|error| unreadable("standard input", error))?;
-                input.add("-", &bytes, is_context);
+                input.push(Added::read("-", &bytes, context, reading("-")));
                 continue;
             }
-            for path in below(path)? {
+            for path in below(path, shell)? {
                 if seen.insert(path.clone()) {
                     let name = path.display().to_string();
                     let bytes = fs::read(&path).map_err(|error| unreadable(&name, error))?;
-                    input.add(name, &bytes, is_context);
+                    let reading = reading(&name);
+                    input.push(Added::read(name, &bytes, context, reading));
                 }
             }
         }
@@ -35,7 +58,15 @@ pub(super) fn read(input: &mut Input, named: &[PathBuf], context: &[PathBuf]) ->
         .files
         .iter()
         .filter(|file| !file.context && !file.template && file.problem.is_none() && file.documents.is_empty());
-    Ok(empty.map(|file| file.name.clone()).collect())
+    let empty = empty.map(|file| Empty {
+        name: file.name.clone(),
+        what: match file.reading {
+            Reading::Manifests => "no manifest in it",
+            Reading::Commands(..) => "no command of velero in it",
+        },
+    });
+    let empty = empty.collect();
+    Ok((input, empty))
 }
 
 fn unreadable(name: &str, error: std::io::Error) -> Failure {
@@ -43,7 +74,7 @@ fn unreadable(name: &str, error: std::io::Error) -> Failure {
 }
 
 /// The manifests of a folder and the folders in it, sorted; a file is taken whatever its name. Hidden folders are left out.
-fn below(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn below(path: &Path, shell: bool) -> Result<Vec<PathBuf>, Failure> {
     let name = path.display().to_string();
     let about = fs::metadata(path).map_err(|error| unreadable(&name, error))?;
     if !about.is_dir() {
@@ -60,6 +91,7 @@ fn below(path: &Path) -> Result<Vec<PathBuf>, Failure> {
             let path = entry.path();
             let manifest =
                 path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+            let manifest = if shell { Language::is_likely(&path.display().to_string()) } else { manifest };
             // A link to a folder may lead back up.
             if kind.is_dir() && !hidden {
                 folders.push(path);

@@ -14,8 +14,8 @@ pub(super) struct ReportV1<'r> {
     silenced: Vec<SilencedV1<'r>>,
     /// Files that are templates and were left alone.
     templates: Vec<&'r str>,
-    /// Files that hold no manifest.
-    empty: &'r [String],
+    /// Files that hold no manifest, and no command.
+    empty: Vec<&'r str>,
     judged: usize,
     seen: usize,
 }
@@ -100,7 +100,7 @@ pub(super) fn of<'r>(report: &'r Report<'_>) -> ReportV1<'r> {
             .map(|one| SilencedV1 { reason: &one.reason, finding: finding(report, &one.finding) })
             .collect(),
         templates: templates.map(|file| file.name.as_str()).collect(),
-        empty: report.passed_over,
+        empty: report.passed_over.iter().map(|empty| empty.name.as_str()).collect(),
         judged: report.judgement.judged,
         seen: report.judgement.seen,
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use dr_lint::Severity;
 
-use super::Report;
+use super::{Report, files};
 
 pub(super) fn of(report: &Report<'_>) -> String {
     let count = |severity| report.judgement.findings.iter().filter(|finding| finding.severity == severity).count();
@@ -34,8 +34,8 @@ pub(super) fn of(report: &Report<'_>) -> String {
     for file in report.judgement.templates.iter().filter_map(|at| report.input.files.get(*at)) {
         let _ = write!(text, "\n{}: a template of Helm, left alone; lint what helm template prints", file.name);
     }
-    for name in report.passed_over {
-        let _ = write!(text, "\n{name}: no manifest in it");
+    for files::Empty { name, what } in report.passed_over {
+        let _ = write!(text, "\n{name}: {what}");
     }
     if report.judgement.judged == 0 {
         text.push_str("\nnone of Velero's objects was seen: nothing was judged but the reading itself and annotations");

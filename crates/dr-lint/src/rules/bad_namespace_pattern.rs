@@ -25,6 +25,8 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                     "two asterisks in a row"
                 } else if name.contains(['|', '(', ')', '!', '{', '}', ',']) {
                     "only *, ? and [abc] are known"
+                } else if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-*?[]^".contains(c)) {
+                    "names have lower-case letters, digits and hyphens; they are not trimmed"
                 } else {
                     continue;
                 };
