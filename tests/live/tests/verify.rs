@@ -118,7 +118,7 @@ fn not_restorable(node: &Node, backup: &str) -> Value {
 #[track_caller]
 fn nothing_left(node: &Node) {
     let left = node.get(&["volumesnapshotcontents", "-l", "kubectl-dr/asks-for-snapshot"]);
-    assert_eq!(left["items"], json!([]));
+    assert!(left["items"].as_array().is_none_or(Vec::is_empty), "{left:#}");
 }
 
 fn archive_of(node: &Node, backup: &str) -> PathBuf {
