@@ -20,6 +20,7 @@ use dr_core::facts::Listed;
 use dr_core::kind::Kind;
 use dr_core::object::Object;
 use dr_core::verify::{Answer, Asked, COMPARED, Fetched, Method, Verdict, answer, probe, snapshots};
+use jiff::Timestamp;
 use night::{Night, TAKEN, claim, copy, csi, files, mounted, moved, snapshot, upload};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -238,13 +239,23 @@ fn a_question_to_a_driver_leaves_its_snapshot_alone_and_carries_the_drivers_clas
 
 #[test]
 fn what_csi_snapshotter_writes_into_a_question_is_read_as_what_the_driver_said() {
-    let said = |status: Value| answer(&Object(json!({ "status": status })));
-    let exists = json!({ "readyToUse": true, "creationTime": 1_767_315_600_000_000_000_i64, "restoreSize": 0 });
-    assert_eq!(said(exists), Answer::Settled(Asked::Exists));
-    // As it is written for a driver without LIST_SNAPSHOTS: the time zero of Go.
-    let never_asked = json!({ "readyToUse": true, "creationTime": -6_795_364_578_871_345_152_i64, "restoreSize": 0 });
-    assert_eq!(said(never_asked), Answer::Settled(Asked::CannotList));
+    let said = |status: Value| {
+        let asked = json!({ "creationTimestamp": "2026-01-02T12:00:00Z" });
+        answer(&Object(json!({ "metadata": asked, "status": status })))
+    };
+    let at = |time: &str| i64::try_from(time.parse::<Timestamp>().unwrap().as_nanosecond()).unwrap();
+    let ready = |time: &str| json!({ "readyToUse": true, "creationTime": at(time) });
+    assert_eq!(said(ready("2026-01-02T01:00:10Z")), Answer::Settled(Asked::Exists));
+    // A driver that lists and tells no time: the epoch.
+    assert_eq!(said(json!({ "readyToUse": true, "creationTime": 0 })), Answer::Settled(Asked::Exists));
+    let mut young = ready("2026-01-02T11:59:50Z");
+    // As it is written for a driver without LIST_SNAPSHOTS: taken just now, by whatever clock, and no size.
+    for now in ["2026-01-02T12:00:01Z", "2026-01-02T11:59:50Z", "2026-01-02T11:05:00Z", "2026-01-02T12:55:00Z"] {
+        assert_eq!(said(ready(now)), Answer::Settled(Asked::CannotList), "{now}");
+    }
     assert_eq!(said(json!({ "readyToUse": true })), Answer::Settled(Asked::CannotList));
+    young["restoreSize"] = json!(1 << 30);
+    assert_eq!(said(young), Answer::Settled(Asked::Exists));
     let gone = "failed to list snapshot for content x: can not find snapshot for snapshotID snap-1";
     let error = |message: &str| json!({ "readyToUse": false, "error": { "message": message } });
     assert_eq!(said(error(gone)), Answer::Settled(Asked::Gone(gone.into())));
@@ -267,6 +278,9 @@ fn moved_data_needs_its_upload_in_the_archive_its_bytes_and_a_mover_that_is_know
     let mut night = moved();
     night.first(Kind::DataUpload, |upload| upload["status"]["progress"]["totalBytes"] = json!(0));
     night.data_is(Verdict::NotRestorable, "its DataUpload is empty: zero bytes were moved");
+    let mut night = moved();
+    night.info(|info| info["snapshotDataMovementInfo"]["Phase"] = json!("Canceled"));
+    night.data_is(Verdict::NotRestorable, "its DataUpload was Canceled when the backup ended");
     let mut night = moved();
     night.info(|info| info["snapshotDataMovementInfo"]["dataMover"] = json!("vendor"));
     night.data_is(Verdict::Unknown, "the data mover vendor keeps it, and only that can tell whether it does");

@@ -141,23 +141,33 @@ fn changed(file: &Path, change: impl FnOnce(&mut Vec<u8>), case: impl FnOnce()) 
     }
 }
 
-/// Imports the snapshot with the policy Delete, and deletes the import.
+/// Imports the snapshot with the policy Delete, and deletes the import: what is not bound is let go of without a word to
+/// the driver.
 fn delete_at_the_driver(node: &Node, driver: &str, handle: &str) {
+    let (name, namespace) = ("live-verify-delete", "live-verify");
     let content = json!({
         "apiVersion": "snapshot.storage.k8s.io/v1",
         "kind": "VolumeSnapshotContent",
-        "metadata": { "name": "live-verify-delete" },
+        "metadata": { "name": name },
         "spec": {
             "deletionPolicy": "Delete",
             "driver": driver,
             "source": { "snapshotHandle": handle },
-            "volumeSnapshotRef": { "name": "live-verify-delete", "namespace": "live-verify" },
+            "volumeSnapshotRef": { "name": name, "namespace": namespace },
         },
     });
-    node.apply(&content.to_string());
-    until("the snapshot is imported", 60, || {
-        let content = node.get(&["volumesnapshotcontents", "live-verify-delete"]);
-        (content["status"]["readyToUse"] == true).then_some(())
+    let snapshot = json!({
+        "apiVersion": "snapshot.storage.k8s.io/v1",
+        "kind": "VolumeSnapshot",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": { "source": { "volumeSnapshotContentName": name } },
     });
-    node.kubectl(&["delete", "volumesnapshotcontents", "live-verify-delete", "--timeout=60s"]);
+    node.apply(&content.to_string());
+    node.apply(&snapshot.to_string());
+    until("the snapshot is imported", 60, || {
+        let snapshot = node.get(&["volumesnapshot", name, "-n", namespace]);
+        (snapshot["status"]["readyToUse"] == true).then_some(())
+    });
+    node.kubectl(&["delete", "volumesnapshot", name, "-n", namespace, "--timeout=60s"]);
+    until("its content is gone", 60, || node.get(&["volumesnapshotcontents", name]).is_null().then_some(()));
 }

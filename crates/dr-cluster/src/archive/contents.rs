@@ -16,6 +16,9 @@ use super::{ArchiveError, ITEM_LIMIT, Limited, damaged, entries, item};
 /// Whoever needs longer than this unpacks is no backup: at 1 KiB each it would be 64 million objects.
 const CONTENTS_LIMIT: u64 = 64 * 1024 * 1024 * 1024;
 
+/// Smaller items are read whole before they are parsed, which is several times faster.
+const AT_ONCE: u64 = 1024 * 1024;
+
 /// What comes over the network: how much of it, and whether it broke off. An archive that is cut short and a connection
 /// that is look the same to whoever unpacks.
 pub(crate) struct Watched<R> {
@@ -49,7 +52,7 @@ fn contents_limited(compressed: impl Read, listed: &Fetched<ItemList>, limit: u6
     let mut unpacked = Limited::new(GzDecoder::new(compressed), limit);
     let mut counted = Counted::default();
     entries::each(&mut unpacked, |file| counted.take(file, limit))?;
-    let Counted { mut seen, resources, namespaces, claims, mounted, moved } = counted;
+    let Counted { buffer: _, mut seen, resources, namespaces, claims, mounted, moved } = counted;
     seen.sort_unstable();
     let missing = match listed {
         Fetched::Read(list) => match list.without(&seen) {
@@ -65,6 +68,7 @@ fn contents_limited(compressed: impl Read, listed: &Fetched<ItemList>, limit: u6
 
 #[derive(Default)]
 struct Counted {
+    buffer: Vec<u8>,
     seen: Vec<u64>,
     resources: BTreeMap<String, u64>,
     namespaces: BTreeMap<String, u64>,
@@ -75,18 +79,19 @@ struct Counted {
 
 impl Counted {
     fn take(&mut self, file: entries::File<'_>, limit: u64) -> Result<(), ArchiveError> {
-        let Some(item) = item(file.path) else {
+        let entries::File { path, size, content: file } = file;
+        let Some(item) = item(path) else {
             return Ok(());
         };
-        if file.size > ITEM_LIMIT {
+        if size > ITEM_LIMIT {
             return Err(ArchiveError::ItemTooLarge { item: item.told() });
         }
-        let content = BufReader::new(file.content);
+        let content = Content { file, size, limit, buffer: &mut self.buffer };
         let told = || item.told();
         // What an object has under these names only its kind tells.
         let (api_version, kind) = match item.resource {
             "persistentvolumeclaims" => {
-                let head: Head<Skip, Skip, Status> = parse(content, limit, told)?;
+                let head: Head<Skip, Skip, Status> = content.parse(told)?;
                 self.claims.extend(item.namespace.map(|namespace| ArchivedClaim {
                     namespace: namespace.to_owned(),
                     name: item.name.to_owned(),
@@ -95,7 +100,7 @@ impl Counted {
                 (head.api_version, head.kind)
             }
             "pods" => {
-                let head: Head<Skip, Pod, Status> = parse(content, limit, told)?;
+                let head: Head<Skip, Pod, Status> = content.parse(told)?;
                 let phase = head.status.and_then(|status| status.phase);
                 // What has ended is not restored.
                 let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
@@ -108,12 +113,12 @@ impl Counted {
                 (head.api_version, head.kind)
             }
             "datauploads.velero.io" => {
-                let head: Head<Labelled> = parse(content, limit, told)?;
+                let head: Head<Labelled> = content.parse(told)?;
                 self.moved.extend(head.metadata.and_then(|metadata| metadata.labels?.operation));
                 (head.api_version, head.kind)
             }
             _ => {
-                let head: Head = parse(content, limit, told)?;
+                let head: Head = content.parse(told)?;
                 (head.api_version, head.kind)
             }
         };
@@ -131,14 +136,26 @@ impl Counted {
     }
 }
 
-fn parse<T: DeserializeOwned>(content: impl Read, limit: u64, told: impl Fn() -> String) -> Result<T, ArchiveError> {
-    serde_json::from_reader(content).map_err(|error| {
-        if error.is_io() {
-            damaged(limit, error.into())
-        } else {
-            ArchiveError::NoObject { item: told(), because: error.to_string() }
+/// One item, unread.
+struct Content<'a> {
+    file: &'a mut dyn Read,
+    size: u64,
+    limit: u64,
+    buffer: &'a mut Vec<u8>,
+}
+
+impl Content<'_> {
+    fn parse<T: DeserializeOwned>(self, told: impl Fn() -> String) -> Result<T, ArchiveError> {
+        let Self { file, size, limit, buffer } = self;
+        let no_object = |error: &serde_json::Error| ArchiveError::NoObject { item: told(), because: error.to_string() };
+        if size > AT_ONCE {
+            return serde_json::from_reader(BufReader::new(file))
+                .map_err(|error| if error.is_io() { damaged(limit, error.into()) } else { no_object(&error) });
         }
-    })
+        buffer.clear();
+        file.read_to_end(buffer).map_err(|error| damaged(limit, error))?;
+        serde_json::from_slice(buffer).map_err(|error| no_object(&error))
+    }
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, of: &str) {

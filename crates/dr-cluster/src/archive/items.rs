@@ -42,10 +42,13 @@ impl ItemList {
     }
 }
 
-/// Of an item; plugins write some without their kind. Two of a million items meet in one of 37 million backups.
+/// Of an item of a kind such as `apps/v1/Deployment`, whose version a plugin may change; some are written without any
+/// kind. Two of a million items meet in one of 37 million backups.
 pub(super) fn hash(kind: Option<&str>, name: &str) -> u64 {
+    let mut parts = kind.into_iter().flat_map(|kind| kind.rsplit('/'));
+    let (kind, _version, group) = (parts.next(), parts.next(), parts.next());
     let mut hasher = DefaultHasher::new();
-    (kind, name).hash(&mut hasher);
+    (kind, group, name).hash(&mut hasher);
     hasher.finish()
 }
 

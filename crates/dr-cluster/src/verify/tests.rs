@@ -34,7 +34,7 @@ async fn an_answer_that_comes_late_is_waited_for() {
         let path = format!("{CONTENTS}/q-0");
         tokio::time::sleep(Duration::from_secs(20)).await;
         let mut content = sidecar.get(&path).unwrap();
-        content["status"] = json!({ "readyToUse": true, "creationTime": 5, "restoreSize": 0 });
+        content["status"] = json!({ "readyToUse": true, "creationTime": 5, "restoreSize": 1024 });
         sidecar.put(&path, content);
     });
     assert_eq!(asked(&fake, Duration::from_secs(600)).await, Asked::Exists);

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Fetched, Finding, Held};
-use crate::cover::text;
+use crate::cover::{text, time};
 use crate::facts::Facts;
 use crate::kind::Kind;
 use crate::object::Object;
@@ -30,7 +31,7 @@ pub struct Snapshot {
 pub enum Asked {
     Exists,
     Gone(String),
-    /// The driver cannot list snapshots, and external-snapshotter believes that every handle is one.
+    /// The driver cannot list snapshots (or tells nothing of a young one), and csi-snapshotter believes every handle.
     CannotList,
     /// No answer that settles it, or nobody could ask.
     NoAnswer(String),
@@ -85,24 +86,35 @@ pub fn probe(facts: &Facts, snapshot: &Snapshot, name: &str) -> Value {
     })
 }
 
+/// How far the clock of csi-snapshotter's node may lag behind the API server's; at more than that little else works.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
+
 /// Reads such a content.
 ///
-/// Where the driver cannot list, it is called ready with the time zero of Go, which in nanoseconds is a number below
-/// zero, and without a size.
+/// Where the driver cannot list, csi-snapshotter calls it ready all the same, without a size and as if it had been taken
+/// just now (`pkg/sidecar-controller/snapshot_controller.go:checkandUpdateContentStatusOperation` at v8.7.0). So only a
+/// size, or a time before the question was asked, comes from the driver.
 pub fn answer(content: &Object) -> Answer {
     if let Some(message) = content.str_at("/status/error/message") {
         let gone = ["can not find snapshot", "code = NotFound"].iter().any(|says| message.contains(says));
         return if gone { Answer::Settled(Asked::Gone(message.to_owned())) } else { Answer::Open(message.to_owned()) };
     }
-    let above_zero = |field| content.i64_at(field).is_some_and(|number| number > 0);
     match content.bool_at("/status/readyToUse") {
-        Some(true) if above_zero("/status/creationTime") || above_zero("/status/restoreSize") => {
-            Answer::Settled(Asked::Exists)
-        }
+        Some(true) if comes_from_the_driver(content) => Answer::Settled(Asked::Exists),
         Some(true) => Answer::Settled(Asked::CannotList),
         Some(false) => Answer::Open("the driver has it, and it is not ready to use".to_owned()),
         None => Answer::Open("nobody has asked the driver: is its csi-snapshotter running?".to_owned()),
     }
+}
+
+fn comes_from_the_driver(content: &Object) -> bool {
+    if content.i64_at("/status/restoreSize").is_some_and(|size| size > 0) {
+        return true;
+    }
+    // In nanoseconds.
+    let taken = content.i64_at("/status/creationTime").and_then(|at| Timestamp::from_nanosecond(at.into()).ok());
+    let asked = time(content, "/metadata/creationTimestamp");
+    taken.zip(asked).is_some_and(|(taken, asked)| taken < asked - CLOCKS_APART)
 }
 
 pub(super) fn finding(snapshot: &Snapshot, asked: Option<&Asked>) -> Finding {

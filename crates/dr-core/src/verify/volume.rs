@@ -197,7 +197,7 @@ impl Given<'_> {
             return lost(because);
         }
         let at = |field: &str| text(info, &format!("/snapshotDataMovementInfo/{field}"));
-        if let Some(phase) = at("phase").filter(|phase| *phase != "Completed") {
+        if let Some(phase) = at("Phase").filter(|phase| *phase != "Completed") {
             return lost(format!("its DataUpload was {phase} when the backup ended"));
         }
         let (Some(namespace), Some(claim)) = (text(info, "/pvcNamespace"), text(info, "/pvcName")) else {

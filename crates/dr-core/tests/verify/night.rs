@@ -105,7 +105,7 @@ pub(crate) fn moved() -> Night {
         info["snapshotDataMoved"] = json!(true);
         info["snapshotDataMovementInfo"] = json!({
             "dataMover": "velero", "uploaderType": "kopia", "snapshotHandle": "kopia-1", "operationID": "op-1",
-            "size": 1_000_000, "phase": "Completed",
+            "size": 1_000_000, "Phase": "Completed",
         });
     });
     night.contents(|contents| contents.moved = vec!["op-1".into()]);

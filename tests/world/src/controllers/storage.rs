@@ -277,8 +277,9 @@ fn answer(world: &mut World, key: &Key) {
     }
     let handle = content.str_at("/spec/source/snapshotHandle").unwrap_or_default().to_owned();
     let status = if !world.lists_snapshots {
-        // The time zero of Go.
-        json!({ "readyToUse": true, "creationTime": -6_795_364_578_871_345_152_i64, "restoreSize": 0 })
+        // Taken just now, whenever it was.
+        let now = i64::try_from(world.timestamp().as_nanosecond()).expect("of this century");
+        json!({ "readyToUse": true, "creationTime": now })
     } else if world.lost_snapshots.contains(&handle) {
         let message =
             format!("failed to list snapshot for content {}: can not find snapshot for snapshotID {handle}", key.name);

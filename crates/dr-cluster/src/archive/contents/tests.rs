@@ -209,6 +209,35 @@ fn names_too_long_for_a_header_are_read_as_gnu_and_pax_write_them() {
 }
 
 #[test]
+fn an_item_whose_version_or_kind_a_plugin_took_away_is_there_all_the_same() {
+    let files = [
+        ("resources/volumesnapshots.snapshot.storage.k8s.io/namespaces/shop/one.json", json!({ "spec": {} })),
+        ("resources/odd.example.com/cluster/two.json", json!({ "apiVersion": "example.com/v1beta1", "kind": "Odd" })),
+    ];
+    let listed = json!({ "snapshot.storage.k8s.io/v1/VolumeSnapshot": ["shop/one"], "example.com/v1/Odd": ["two"] });
+    let found = contents(pack(&files).as_slice(), &list(&listed)).unwrap();
+    assert_eq!((found.items(), found.missing), (2, Fetched::Read(Missing::default())));
+    let other = json!({ "other.com/v1/Odd": ["two"], "example.com/v1/Even": ["two"] });
+    let found = contents(pack(&files).as_slice(), &list(&other)).unwrap();
+    assert!(matches!(found.missing, Fetched::Read(Missing { count: 2, .. })), "{:?}", found.missing);
+}
+
+#[test]
+fn an_item_too_large_to_be_read_at_once_is_parsed_as_it_comes() {
+    let content = |end: &str| format!("{{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"}}{}{end}", " ".repeat(1 << 20));
+    let archive = |end: &str| {
+        let content = content(end);
+        build(|tar| append(tar, "resources/configmaps/namespaces/shop/big.json", content.as_bytes()))
+    };
+    assert_eq!(contents(archive("").as_slice(), &list(&json!({}))).unwrap().items(), 1);
+    let error = contents(archive("x").as_slice(), &list(&json!({}))).unwrap_err();
+    assert!(matches!(error, ArchiveError::NoObject { .. }), "{error}");
+    let whole = archive("");
+    let cut = contents(&whole[..whole.len() / 2], &list(&json!({}))).unwrap_err();
+    assert!(matches!(cut, ArchiveError::Damaged(_)), "{cut}");
+}
+
+#[test]
 fn an_item_that_is_no_object_is_named() {
     let broken = build(|tar| append(tar, "resources/secrets/namespaces/shop/login.json", b"{\"apiVersion\":\"v1\""));
     let error = contents(broken.as_slice(), &list(&json!({}))).unwrap_err();
