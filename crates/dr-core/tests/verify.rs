@@ -57,6 +57,19 @@ fn a_skipped_volume_is_told_with_veleros_reason() {
 }
 
 #[test]
+fn of_two_answers_about_one_volume_the_worse_counts_whichever_comes_first() {
+    for skipped_first in [true, false] {
+        let mut night = files();
+        let Fetched::Read(infos) = &mut night.held.infos else { panic!("they are read") };
+        let mut skipped = infos[0].clone();
+        skipped["skipped"] = json!(true);
+        infos.insert(usize::from(!skipped_first), skipped);
+        night.data_is(Verdict::NotRestorable, "the backup skipped it: no reason recorded");
+        assert_eq!(night.judged().volumes.len(), 1);
+    }
+}
+
+#[test]
 fn a_claim_of_the_archive_without_data_would_come_back_empty() {
     let mut night = files();
     night.contents(|contents| contents.claims.push(claim("cache", "Bound")));

@@ -83,7 +83,7 @@ async fn judge(
 ) -> Result<Covered, Failure> {
     let cluster = session.everything(namespace).await?;
     let velero = session.velero_namespace();
-    let known = !cluster.not_read().contains_key("namespaces");
+    let known = covered::unread(&cluster, "namespaces").is_none();
     if known && cluster.objects("namespaces", None).all(|object| object.name() != namespace) {
         return Err(Failure::refused(format!("there is no namespace {namespace}")).hint("kubectl get namespaces"));
     }
@@ -148,7 +148,7 @@ fn idle(cluster: &Cluster, velero: &str, object: &Object) -> Option<Idle> {
 
 /// The Backups or Schedules that are judged.
 fn asked<'a>(cluster: &'a Cluster, velero: &str, args: &CoverageArgs) -> Result<Vec<&'a Object>, Failure> {
-    let read = |resource: &str| match cluster.not_read().get(resource) {
+    let read = |resource: &str| match covered::unread(cluster, resource) {
         Some(why) => {
             let refusal = Refusal::one(format!("{resource} in {velero}"), why, "docs/rbac/coverage.yaml grants it");
             Err(Failure::from_refusal("cannot tell what is backed up", refusal))
@@ -178,7 +178,7 @@ fn asked<'a>(cluster: &'a Cluster, velero: &str, args: &CoverageArgs) -> Result<
 fn server(cluster: &Cluster, velero: &str, told: Option<Version>) -> Result<Server, Failure> {
     let doing = "cannot tell how Velero's server is set up";
     let deployments = "deployments.apps";
-    if let Some(why) = cluster.not_read().get(deployments) {
+    if let Some(why) = covered::unread(cluster, deployments) {
         let refusal = Refusal::one(format!("deployments in {velero}"), why, "docs/rbac/coverage.yaml grants it");
         return Err(Failure::from_refusal(doing, refusal));
     }
@@ -245,10 +245,34 @@ fn wanted(covered: &Covered, kind: &str, name: &str) -> Result<ItemRef, Failure>
     if covered.cluster.names().any(|known| *known == item) {
         return Ok(item);
     }
-    if let Some(why) = covered.cluster.not_read().get(&item.resource) {
+    if let Some(why) = covered::unread(&covered.cluster, &item.resource) {
         let refusal = Refusal::one(item.resource.clone(), why, "docs/rbac/coverage.yaml grants it");
         return Err(Failure::from_refusal(format!("cannot tell of {item}"), refusal));
     }
     let scope = if resource.namespaced { format!(" -n {}", covered.namespace) } else { String::new() };
     Err(Failure::refused(format!("there is no {item}")).hint(format!("kubectl get {kind}{scope}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use dr_core::select::Resources;
+
+    use super::*;
+
+    #[test]
+    fn a_group_whose_server_does_not_answer_is_not_taken_for_one_without_objects() {
+        let args = CoverageArgs { backup: None, schedule: None, filename: None, why: None, velero_version: None };
+        let without = |group: &str| {
+            let unread = BTreeMap::from([(group.to_owned(), "the server does not answer".to_owned())]);
+            Cluster::new(Resources::built_in(), [], unread)
+        };
+        let failure = asked(&without("*.velero.io"), "velero", &args).unwrap_err();
+        let reason = &failure.reasons[0];
+        assert_eq!(
+            (reason.subject.as_str(), reason.because.as_str()),
+            ("schedules.velero.io in velero", "the server does not answer")
+        );
+        let failure = server(&without("*.apps"), "velero", None).unwrap_err();
+        assert_eq!(failure.reasons[0].subject, "deployments in velero");
+    }
 }

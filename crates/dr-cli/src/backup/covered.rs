@@ -39,9 +39,14 @@ pub(crate) fn undecided(cluster: &Cluster) -> bool {
 }
 
 fn is_unread(cluster: &Cluster, resource: &str) -> bool {
+    unread(cluster, resource).is_some()
+}
+
+/// Why a kind, or its whole group, was not read.
+pub(crate) fn unread<'a>(cluster: &'a Cluster, resource: &str) -> Option<&'a str> {
     let group = resource.split_once('.').map_or("", |(_, group)| group);
     let not_read = cluster.not_read();
-    not_read.contains_key(resource) || not_read.contains_key(&format!("*.{group}"))
+    not_read.get(resource).or_else(|| not_read.get(&format!("*.{group}"))).map(String::as_str)
 }
 
 pub(crate) struct Covered {

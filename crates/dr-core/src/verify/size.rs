@@ -1,7 +1,10 @@
 //! Whether a copy is as large as those before it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
+use super::Volume;
 use crate::cover::time;
 use crate::facts::{Facts, Unread};
 use crate::kind::Kind;
@@ -19,24 +22,36 @@ pub const COMPARED: usize = 5;
 /// anew, a mount that was missing, a table that was dropped take nearly all.
 pub const LEAST_PERCENT: u64 = 50;
 
-/// The largest of the last good copies of a volume that were taken before.
-pub(super) fn largest_before(
-    facts: &Facts,
-    kind: Kind,
-    of_volume: impl Fn(&Object) -> bool,
-    before: Timestamp,
-) -> Result<Option<u64>, Unread> {
-    let mut earlier: Vec<(Timestamp, u64)> = facts
-        .of(kind, &facts.velero_namespace)?
-        .filter(|copy| copy.str_at("/status/phase") == Some("Completed") && of_volume(copy))
-        .filter_map(|copy| {
-            let taken = time(copy, "/status/startTimestamp").filter(|taken| *taken < before)?;
-            let bytes = copy.i64_at("/status/progress/totalBytes").and_then(|bytes| u64::try_from(bytes).ok())?;
-            (bytes > 0).then_some((taken, bytes))
-        })
-        .collect();
-    earlier.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(earlier.into_iter().take(COMPARED).map(|(_, bytes)| bytes).max())
+/// Every good copy in the object store, by all the names that its volume goes by; or why they could not be read.
+pub(super) struct Copies(Result<BTreeMap<Volume, Vec<(Timestamp, u64)>>, Unread>);
+
+impl Copies {
+    pub(super) fn of(facts: &Facts, kind: Kind, named: impl Fn(&Object) -> Vec<Volume>) -> Self {
+        Self(facts.of(kind, &facts.velero_namespace).map(|copies| {
+            let mut all: BTreeMap<Volume, Vec<(Timestamp, u64)>> = BTreeMap::new();
+            for copy in copies.filter(|copy| copy.str_at("/status/phase") == Some("Completed")) {
+                let bytes = copy.i64_at("/status/progress/totalBytes").and_then(|bytes| u64::try_from(bytes).ok());
+                let taken = time(copy, "/status/startTimestamp");
+                if let (Some(bytes @ 1..), Some(taken)) = (bytes, taken) {
+                    for volume in named(copy) {
+                        all.entry(volume).or_default().push((taken, bytes));
+                    }
+                }
+            }
+            all
+        }))
+    }
+
+    /// The largest of the last good copies that were taken before, whichever of its names the volume had then.
+    pub(super) fn largest_before(&self, names: &[Volume], before: Timestamp) -> Result<Option<u64>, Unread> {
+        let all = self.0.as_ref().map_err(Clone::clone)?;
+        let earlier = names.iter().filter_map(|volume| all.get(volume)).flatten();
+        // One copy goes by several names.
+        let mut earlier: Vec<(Timestamp, u64)> = earlier.filter(|(taken, _)| *taken < before).copied().collect();
+        earlier.sort_unstable_by(|a, b| b.cmp(a));
+        earlier.dedup();
+        Ok(earlier.into_iter().take(COMPARED).map(|(_, bytes)| bytes).max())
+    }
 }
 
 /// Why a copy is too small to be believed.

@@ -1,16 +1,17 @@
 //! What the backup can give back of each volume: its list of volumes, held against the objects it points to and the
 //! claims and pods of the archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::aspect::location_of;
 use super::handle::{self, Asked, Snapshot, is_moved};
-use super::{Fetched, Finding, Held, Judged, Method, Volume, size};
+use super::size::{self, Copies};
+use super::{Fetched, Finding, Held, Judged, Method, Volume};
 use crate::cover::{self, Captured, Coverage, Path, failed, text, time};
-use crate::facts::{Facts, Unread};
+use crate::facts::{Facts, Listed, Unread};
 use crate::kind::Kind;
 use crate::object::Object;
 
@@ -18,6 +19,11 @@ const OTHER: &str = "restore this volume from another backup, or leave it out wi
 
 struct Given<'a> {
     facts: &'a Facts,
+    /// The same with the copies of this backup alone: those of hundreds of others need not be looked through for each
+    /// volume.
+    own: Facts,
+    copied: Copies,
+    uploaded: Copies,
     backup: &'a Object,
     held: &'a Held,
     asked: &'a BTreeMap<Snapshot, Asked>,
@@ -42,7 +48,15 @@ impl Found {
 }
 
 pub(super) fn all(facts: &Facts, backup: &Object, held: &Held, asked: &BTreeMap<Snapshot, Asked>) -> Vec<Judged> {
-    let given = Given { facts, backup, held, asked };
+    let given = Given {
+        facts,
+        own: own(facts, backup),
+        copied: Copies::of(facts, Kind::PodVolumeBackup, names_of_copy),
+        uploaded: Copies::of(facts, Kind::DataUpload, |upload| uploaded(upload).into_iter().collect()),
+        backup,
+        held,
+        asked,
+    };
     let mut found: BTreeMap<Volume, Found> = BTreeMap::new();
     // Of several answers about one volume the worst counts.
     let mut put = |volume: Volume, one: Found| match found.get(&volume) {
@@ -75,6 +89,38 @@ pub(super) fn all(facts: &Facts, backup: &Object, held: &Held, asked: &BTreeMap<
         finding,
     });
     judged.collect()
+}
+
+fn own(facts: &Facts, backup: &Object) -> Facts {
+    let kinds = [Kind::PodVolumeBackup, Kind::DataUpload, Kind::CSIDriver, Kind::VolumeSnapshotClass];
+    let listed = facts.objects.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(kind, listed)| {
+        let listed = match (kind, listed) {
+            (Kind::PodVolumeBackup | Kind::DataUpload, Listed::Objects(all)) => {
+                Listed::Objects(all.iter().filter(|object| is_of(backup, object)).cloned().collect())
+            }
+            (_, other) => other.clone(),
+        };
+        (*kind, listed)
+    });
+    Facts {
+        format: facts.format,
+        taken: facts.taken,
+        context: facts.context.clone(),
+        server: facts.server.clone(),
+        server_version: facts.server_version.clone(),
+        cluster_uid: facts.cluster_uid.clone(),
+        namespace: facts.namespace.clone(),
+        velero_namespace: facts.velero_namespace.clone(),
+        objects: listed.collect(),
+        documents: BTreeMap::new(),
+    }
+}
+
+/// The object belongs to this backup. Velero shortens names of more than 63 characters in labels, not uids.
+fn is_of(backup: &Object, object: &Object) -> bool {
+    let uid = backup.uid();
+    object.label("velero.io/backup-name") == Some(backup.name())
+        || (uid.is_some() && object.label("velero.io/backup-uid") == uid)
 }
 
 fn volume_of(info: &Value) -> Volume {
@@ -113,7 +159,7 @@ impl Given<'_> {
             Some("CSISnapshot") => Some(Method::CsiSnapshot),
             Some(_) | None => None,
         };
-        let captured = match cover::of_entry(self.facts, namespace, self.backup.name(), info, &named.to_string())? {
+        let captured = match cover::of_entry(&self.own, namespace, self.backup.name(), info, &named.to_string())? {
             Coverage::Captured(captured) => captured,
             Coverage::Lost { because, .. } => {
                 return Ok(Found { method, ..Found::only(Finding::not(because, OTHER)) });
@@ -126,15 +172,10 @@ impl Given<'_> {
                 handle::finding(&snapshot, self.asked.get(&snapshot))
             }
             Path::FileSystem { pod, volume, snapshot: _, bytes } => {
-                let claim = text(info, "/pvcName");
-                let of_volume = |copy: &Object| {
-                    let of_claim = claim.is_some() && copy.annotation("velero.io/pvc-name") == claim;
-                    let of_pod = copy.str_at("/spec/pod/name") == Some(pod.as_str())
-                        && copy.str_at("/spec/volume") == Some(volume.as_str());
-                    copy.str_at("/spec/pod/namespace") == Some(namespace) && (of_claim || of_pod)
-                };
+                let of_pod = Volume::OfPod { namespace: namespace.to_owned(), pod, volume };
+                let aliases = if named == of_pod { vec![named.clone()] } else { vec![named.clone(), of_pod] };
                 let uploader = text(info, "/pvbInfo/uploaderType");
-                self.stored(Kind::PodVolumeBackup, of_volume, (namespace, uploader), (taken, bytes), because)?
+                self.stored(&self.copied, &aliases, (namespace, uploader), (taken, bytes), because)?
             }
         };
         Ok(Found { method, taken: Some(taken), bytes, finding })
@@ -143,8 +184,8 @@ impl Given<'_> {
     /// Data in the object store: its repository, and its size against those before it.
     fn stored(
         &self,
-        kind: Kind,
-        of_volume: impl Fn(&Object) -> bool,
+        earlier: &Copies,
+        names: &[Volume],
         (namespace, uploader): (&str, Option<&str>),
         (taken, bytes): (Timestamp, u64),
         because: String,
@@ -152,7 +193,7 @@ impl Given<'_> {
         if let Some(finding) = self.repository(namespace, uploader)? {
             return Ok(finding);
         }
-        let largest = size::largest_before(self.facts, kind, of_volume, taken)?;
+        let largest = earlier.largest_before(names, taken)?;
         Ok(match size::implausible(bytes, largest) {
             Some(because) => Finding::unknown(
                 because,
@@ -211,11 +252,10 @@ impl Given<'_> {
         {
             return lost("its DataUpload is not in the archive, and without it Velero restores an empty volume".into());
         }
-        let of_claim = |upload: &Object| {
+        let of_claim = |upload: &&Object| {
             upload.str_at("/spec/sourceNamespace") == Some(namespace) && upload.str_at("/spec/sourcePVC") == Some(claim)
         };
-        let mut uploads = self.facts.of(Kind::DataUpload, &self.facts.velero_namespace)?;
-        let upload = uploads.find(|upload| self.is_ours(upload) && of_claim(upload));
+        let upload = self.own.of(Kind::DataUpload, &self.own.velero_namespace)?.find(of_claim);
         if let Some(phase) = upload.map(|upload| upload.str_at("/status/phase").unwrap_or("not started"))
             && phase != "Completed"
         {
@@ -243,15 +283,8 @@ impl Given<'_> {
              does not stage it yet"
         );
         let uploader = at("uploaderType");
-        let finding = self.stored(Kind::DataUpload, of_claim, (namespace, uploader), (when, bytes), because)?;
+        let finding = self.stored(&self.uploaded, &[volume_of(info)], (namespace, uploader), (when, bytes), because)?;
         found(Some(bytes), finding)
-    }
-
-    /// The object belongs to this backup. Velero shortens names of more than 63 characters in labels, not uids.
-    fn is_ours(&self, object: &Object) -> bool {
-        let uid = self.backup.uid();
-        object.label("velero.io/backup-name") == Some(self.backup.name())
-            || (uid.is_some() && object.label("velero.io/backup-uid") == uid)
     }
 
     /// Volumes that the archive speaks of, with what that alone says of them.
@@ -275,10 +308,10 @@ impl Given<'_> {
             };
             (volume, finding)
         });
-        let known = |namespace: &str, name: &str| {
-            contents.claims.iter().any(|claim| claim.namespace == namespace && claim.name == name)
-        };
-        let mounted = contents.mounted.iter().filter(|mounted| !known(&mounted.namespace, &mounted.claim));
+        let known: BTreeSet<(&str, &str)> =
+            contents.claims.iter().map(|claim| (claim.namespace.as_str(), claim.name.as_str())).collect();
+        let mounted = contents.mounted.iter();
+        let mounted = mounted.filter(|mounted| !known.contains(&(mounted.namespace.as_str(), mounted.claim.as_str())));
         let mounted = mounted.map(|mounted| {
             let volume = Volume::Claim { namespace: mounted.namespace.clone(), name: mounted.claim.clone() };
             let because = format!("pod {} in the archive mounts it, and neither claim nor data is there", mounted.pod);
@@ -289,23 +322,26 @@ impl Given<'_> {
 
     /// Volumes that the list of volumes does not name: by the archive, and by what node-agent says it copied.
     fn unlisted(&self, infos: &[Value]) -> Vec<(Volume, Found)> {
-        let listed = |volume: &Volume| infos.iter().any(|info| volume_of(info) == *volume);
+        let listed: BTreeSet<Volume> = infos.iter().map(volume_of).collect();
         let mut found: BTreeMap<Volume, Found> = BTreeMap::new();
-        for (volume, finding) in self.in_archive().into_iter().filter(|(volume, _)| !listed(volume)) {
+        for (volume, finding) in self.in_archive().into_iter().filter(|(volume, _)| !listed.contains(volume)) {
             found.insert(volume, Found::only(finding));
         }
-        let velero = self.facts.velero_namespace.as_str();
-        let copies = self.facts.of(Kind::PodVolumeBackup, velero).into_iter().flatten();
+        let velero = self.own.velero_namespace.as_str();
+        let copies = self.own.of(Kind::PodVolumeBackup, velero).into_iter().flatten();
         let copies = copies.filter_map(|copy| Some((copied(copy)?, copy, Method::FileSystem)));
-        let uploads = self.facts.of(Kind::DataUpload, velero).into_iter().flatten();
+        let uploads = self.own.of(Kind::DataUpload, velero).into_iter().flatten();
         let uploads = uploads.filter_map(|upload| Some((uploaded(upload)?, upload, Method::Moved)));
         for (volume, object, method) in copies.chain(uploads) {
+            if listed.contains(&volume) {
+                continue;
+            }
             let by_pod = infos.iter().any(|info| {
                 text(info, "/pvbInfo/podName").is_some()
                     && text(info, "/pvbInfo/podName") == object.str_at("/spec/pod/name")
                     && text(info, "/pvbInfo/volumeName") == object.str_at("/spec/volume")
             });
-            if !self.is_ours(object) || by_pod || listed(&volume) {
+            if by_pod {
                 continue;
             }
             let because = format!(
@@ -335,12 +371,23 @@ fn native_snapshot(info: &Value) -> Found {
 }
 
 fn copied(copy: &Object) -> Option<Volume> {
-    let namespace = copy.str_at("/spec/pod/namespace")?.to_owned();
-    if let Some(name) = copy.annotation("velero.io/pvc-name") {
-        return Some(Volume::Claim { namespace, name: name.to_owned() });
-    }
-    let (pod, volume) = (copy.str_at("/spec/pod/name")?.to_owned(), copy.str_at("/spec/volume")?.to_owned());
-    Some(Volume::OfPod { namespace, pod, volume })
+    names_of_copy(copy).into_iter().next()
+}
+
+/// By its claim, where Velero wrote that down, and by its pod.
+fn names_of_copy(copy: &Object) -> Vec<Volume> {
+    let Some(namespace) = copy.str_at("/spec/pod/namespace") else {
+        return Vec::new();
+    };
+    let claim = copy.annotation("velero.io/pvc-name");
+    let claim = claim.map(|name| Volume::Claim { namespace: namespace.to_owned(), name: name.to_owned() });
+    let of_pod = copy.str_at("/spec/pod/name").zip(copy.str_at("/spec/volume"));
+    let of_pod = of_pod.map(|(pod, volume)| Volume::OfPod {
+        namespace: namespace.to_owned(),
+        pod: pod.to_owned(),
+        volume: volume.to_owned(),
+    });
+    claim.into_iter().chain(of_pod).collect()
 }
 
 fn uploaded(upload: &Object) -> Option<Volume> {
