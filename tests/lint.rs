@@ -28,7 +28,7 @@ spec:
         - exec:
             container: postgres
             command: [psql, -c, CHECKPOINT]
-            onError: Fail
+            onError: Continue
 ";
 
 struct Said {
@@ -269,4 +269,20 @@ fn commands_of_a_runbook_and_of_a_folder_of_scripts_are_judged() {
     let text = lint(folder.path(), &["--shell", "RUNBOOK.md"]);
     assert_eq!(text.code, 1);
     assert!(text.stdout.contains("velero backup create shop --ttl 30d"), "{}", text.stdout);
+}
+
+#[test]
+fn manifests_of_the_runbooks_shape_have_the_findings_they_deserve_and_no_other() {
+    let rules = |text: &str| {
+        let folder = with("nightly.yaml", text);
+        let report = json(&lint(folder.path(), &["nightly.yaml", "-o", "json"]).stdout);
+        let found = report["findings"].as_array().unwrap().iter();
+        found.map(|found| found["rule"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let good = NIGHTLY.replace("30d", "720h");
+    assert_eq!(rules(&good), [""; 0]);
+    assert_eq!(rules(NIGHTLY), ["unreadable-duration"]);
+    assert_eq!(rules(&good.replace("onError: Continue", "onError: Fail")), ["checkpoint-hook-fails-the-pod"]);
+    assert_eq!(rules(&good.replace("            onError: Continue\n", "")), ["hook-error-ignored"]);
+    assert_eq!(rules(&good.replace("0 2 * * *", "0 2 30 2 *")), ["cron-never-fires"]);
 }

@@ -6,6 +6,7 @@
 mod derived;
 pub mod finding;
 pub mod fix;
+mod hooks;
 pub mod input;
 pub mod judge;
 pub mod rule;

@@ -1,5 +1,6 @@
 //! Velero's kinds as rules ask for them.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -114,6 +115,28 @@ impl<'i> Context<'i> {
             Some(Spec { object, path, value })
         });
         found.collect()
+    }
+
+    /// The resource policies that a Backup or Schedule refers to, each with its ConfigMap and its place there; those that
+    /// cannot be read are for a rule of their own.
+    pub(crate) fn policies(&self) -> Vec<(&'i Object, Path, Value)> {
+        let named: HashSet<(&str, Option<&str>)> = self
+            .backups()
+            .iter()
+            .filter_map(|spec| {
+                let name = spec.value.pointer("/resourcePolicy/name").and_then(Value::as_str)?;
+                Some((name, spec.object.raw.namespace()))
+            })
+            .collect();
+        let meant = self.of(Kind::ConfigMap).filter(|config| named.contains(&(config.name(), config.raw.namespace())));
+        let read = meant.filter_map(|config| {
+            let data = config.raw.at("/data").and_then(Value::as_object).filter(|data| data.len() == 1)?;
+            let (key, text) = data.iter().next()?;
+            let document = dr_yaml::read(&dr_yaml::Text::from(text.as_str()?)).documents.into_iter().next()?;
+            let value = document.tree.ok()?.value().ok()?;
+            Some((config, Path::keys("data").key(key.as_str()), value))
+        });
+        read.collect()
     }
 
     /// The specs of all Restores.

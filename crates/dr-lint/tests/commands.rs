@@ -152,6 +152,25 @@ fn a_command_is_the_same_wherever_it_stands() {
 }
 
 #[test]
+fn the_cases_of_rules_about_commands_are_the_same_wherever_they_stand() {
+    for text in [
+        include_str!("cases/command-refused/fires.sh"),
+        include_str!("cases/command-refused/near.sh"),
+        include_str!("cases/list-flag-replaced/fires.sh"),
+        include_str!("cases/list-flag-replaced/near.sh"),
+    ] {
+        let want = told(text, Language::Script);
+        let indented: String = text.lines().map(|line| format!("      {line}\n")).collect();
+        assert_eq!(told(&text.replace('\n', "\r\n"), Language::Script), want);
+        assert_eq!(told(&format!("```sh\n{text}```\n"), Language::Markdown), want);
+        assert_eq!(told(&format!("> ```sh\n{}> ```\n", indented.replace("      ", "> ")), Language::Markdown), want);
+        assert_eq!(told(&format!("steps:\n  - run: |\n{indented}"), Language::Yaml), want);
+        let quoted = text.replace(" --ttl 30d", " \"--ttl\" '30d'");
+        assert_eq!(told(&quoted, Language::Script), want);
+    }
+}
+
+#[test]
 fn what_is_no_command_is_none() {
     let text = "Run `velero backup create x --ttl 30d`.\n\n```yaml\na: velero backup create x --ttl 30d\n```\n";
     assert_eq!(told(text, Language::Markdown), [""; 0]);

@@ -47,7 +47,10 @@ impl LabelSelector {
     }
 
     /// `metav1.LabelSelectorAsSelector`
-    pub(crate) fn valid(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What Kubernetes says against it: a key or value that no label has, an operator with values that are not its own.
+    pub fn valid(&self) -> Result<(), String> {
         for (key, value) in &self.match_labels {
             check_key(key)?;
             check_value(value)?;

@@ -1,0 +1,48 @@
+//! Two backup storage locations write to one place.
+
+use dr_core::kind::Kind;
+use dr_yaml::Path;
+
+use crate::finding::{Draft, on};
+use crate::input::Object;
+use crate::judge::Context;
+use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    id: "location-twice",
+    family: Family::Storage,
+    severity: Severity::Error,
+    appetite: Appetite::Default,
+    summary: "Two backup storage locations write to one place.",
+    costs: "Each shows the backups of the other as its own, and what one deletes the other has lost.",
+    proven: "Velero 1.18.1 controller/backup_sync_controller.go and gc_controller.go: a location takes every backup under its prefix for its own.",
+    fix: Fixable::No,
+    page: include_str!("../../../../docs/rules/location-twice.md"),
+    check,
+};
+
+fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    let place = |location: &Object| {
+        let text = |pointer: &str| location.raw.str_at(pointer).unwrap_or("").trim_matches('/').to_owned();
+        let bucket = text("/spec/objectStorage/bucket");
+        (!bucket.is_empty()).then(|| {
+            let config = location.raw.at("/spec/config").map(ToString::to_string);
+            (text("/spec/provider"), bucket, text("/spec/objectStorage/prefix"), config)
+        })
+    };
+    let writes = |location: &&Object| location.raw.str_at("/spec/accessMode") != Some("ReadOnly");
+    let all: Vec<&Object> = context.seen(Kind::BackupStorageLocation).filter(writes).collect();
+    for (at, location) in all.iter().enumerate().filter(|(_, location)| !location.context) {
+        let Some(own) = place(location) else { continue };
+        let other = all.iter().enumerate().find(|(other, object)| {
+            *other != at
+                && (object.name(), object.raw.namespace()) != (location.name(), location.raw.namespace())
+                && place(object).as_ref() == Some(&own)
+        });
+        if let Some((_, other)) = other {
+            let path = Path::keys("spec.objectStorage.bucket");
+            let message = format!("{} writes to the same bucket and prefix", other.label());
+            out.push(on(location, path.clone(), message).related(other, path, "the same place"));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Two namespaces are restored into one.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::finding::{Draft, on};
+use crate::judge::Context;
+use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    id: "namespaces-collide",
+    family: Family::Restore,
+    severity: Severity::Warning,
+    appetite: Appetite::Default,
+    summary: "Two namespaces are restored into one.",
+    costs: "Of objects and claims with the same name the first one is restored, and the other is passed over with a warning.",
+    proven: "Velero 1.18.1 pkg/restore/restore.go:restoreItem: an object that exists is not restored again.",
+    fix: Fixable::No,
+    page: include_str!("../../../../docs/rules/namespaces-collide.md"),
+    check,
+};
+
+fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    for spec in context.restores() {
+        let mapping = spec.get("namespaceMapping").and_then(Value::as_object);
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        let entries = mapping.into_iter().flatten().filter_map(|(from, to)| Some((from.as_str(), to.as_str()?)));
+        let entries: BTreeMap<&str, &str> = entries.collect();
+        for (from, to) in entries {
+            if let Some(first) = seen.insert(to, from) {
+                let path = spec.at("namespaceMapping");
+                let draft = on(spec.object, path.clone().key(from), format!("{first} is restored into {to} as well"));
+                out.push(draft.related(spec.object, path.key(first), "the other one"));
+            }
+        }
+    }
+}
