@@ -50,7 +50,10 @@ fn what_keeps_a_log_survives_a_snapshot_and_no_file_copy_of_a_running_database_i
         ENGINES.iter().filter(|care| of(care)).map(|care| care.engine).collect()
     };
     assert_eq!(doubted(|care| care.snapshot.is_some()), ["elasticsearch", "rabbitmq"]);
-    assert_eq!(doubted(|care| care.files.is_some()), ["postgres", "mysql", "mongodb", "elasticsearch", "rabbitmq"]);
+    assert_eq!(
+        doubted(|care| care.files.is_some()),
+        ["postgres", "mysql", "mongodb", "redis", "elasticsearch", "rabbitmq"]
+    );
 }
 
 /// Runs what is run in a Redis pod, with a client that answers like this.
@@ -68,14 +71,16 @@ fn save(client: &str) -> (bool, String) {
 #[test]
 fn a_save_of_redis_ends_when_the_time_of_the_last_one_has_changed() {
     let client = "case $1 in LASTSAVE) if [ -e saved ]; then echo 1700000001; else echo 1700000000; fi ;;\n\
-                  BGSAVE) touch saved ;;\nINFO) echo rdb_last_bgsave_status:ok ;;\nesac";
+                  BGSAVE) touch saved; echo Background saving started ;;\nINFO) echo rdb_last_bgsave_status:ok ;;\nesac";
     assert_eq!(save(client), (true, String::new()));
 }
 
 #[test]
 fn a_save_of_redis_that_fails_or_is_not_allowed_is_a_failed_hook() {
-    let failing = "case $1 in LASTSAVE) echo 1700000000 ;;\nINFO) echo rdb_last_bgsave_status:err ;;\nesac";
+    let failing = "case $1 in LASTSAVE) echo 1700000000 ;;\nBGSAVE) echo Background saving started ;;\nINFO) echo rdb_last_bgsave_status:err ;;\nesac";
     assert_eq!(save(failing), (false, "the save failed".to_owned()));
+    let busy = "case $1 in LASTSAVE) echo 1700000000 ;;\nBGSAVE) echo ERR Background save already in progress ;;\nesac";
+    assert_eq!(save(busy), (false, "BGSAVE answers: ERR Background save already in progress".to_owned()));
     let closed = "echo 'NOAUTH Authentication required.'";
     assert_eq!(save(closed), (false, "LASTSAVE answers: NOAUTH Authentication required.".to_owned()));
 }

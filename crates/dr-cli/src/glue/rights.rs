@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dr_cluster::api_error::ApiError;
 use dr_cluster::rights;
 use dr_core::kind::Kind;
 use dr_core::refusal::Refusal;
@@ -58,12 +59,10 @@ impl Session {
         Err(lacking(&missing.into_iter().collect(), &format!("kubectl-dr-{}", new_id()), ourselves.as_ref()))
     }
 
-    /// Whether an Event of a run may be put where `kubectl describe namespace` finds it. No reason to refuse a restore:
-    /// its record in Velero's namespace tells the same.
-    pub(crate) async fn may_tell(&self, plan: &Plan) -> Result<bool, Failure> {
+    /// Whether an Event of a run may be put where `kubectl describe namespace` finds it.
+    pub(crate) async fn may_tell(&self, plan: &Plan) -> Result<bool, ApiError> {
         let namespace = (!plan.namespace_gone).then_some(plan.place.namespace.as_str());
-        let may = rights::may_post_events(&self.connection, namespace).await;
-        may.map_err(|error| Failure::failed(UNKNOWN, error).with_exit(Exit::Refused))
+        rights::may_post_events(&self.connection, namespace).await
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn begin(
     timeout: Option<Duration>,
 ) -> Result<Exit, Failure> {
     session.may_execute(&plan).await?;
-    say_if_no_events(session, &plan).await?;
+    say_if_no_events(session, &plan).await;
     let asks_later = plan.steps().any(|step| step.forward.action == Action::Confirm);
     if !asks_later && !asker.confirm(&place(&plan), "This changes the namespace.")? {
         return Err(Failure::refused("the namespace was not typed"));
@@ -59,7 +59,7 @@ pub(crate) async fn take_over(
         return Ok(exit);
     }
     session.may_execute(story.run.plan()).await?;
-    say_if_no_events(session, story.run.plan()).await?;
+    say_if_no_events(session, story.run.plan()).await;
     let question = match &turn {
         Some((Direction::Back, _)) if story.run.switch_touched() => {
             "The application stops and gets its former volumes."
@@ -75,14 +75,15 @@ pub(crate) async fn take_over(
     drive(session, start, asker, flags, again.going.timeout).await
 }
 
-async fn say_if_no_events(session: &Session, plan: &Plan) -> Result<(), Failure> {
-    if !session.may_tell(plan).await? {
-        let namespace = &plan.place.namespace;
-        out::prose(&format!(
-            "note: kubectl describe namespace {namespace} will not tell of this: create events is not allowed there"
-        ));
-    }
-    Ok(())
+/// No reason to refuse anything: the record in Velero's namespace tells the same.
+async fn say_if_no_events(session: &Session, plan: &Plan) {
+    let because = match session.may_tell(plan).await {
+        Ok(true) => return,
+        Ok(false) => "create events is not allowed there".to_owned(),
+        Err(error) => format!("whether create events is allowed there is not known ({error})"),
+    };
+    let namespace = &plan.place.namespace;
+    out::prose(&format!("note: kubectl describe namespace {namespace} will not tell of this: {because}"));
 }
 
 async fn drive(

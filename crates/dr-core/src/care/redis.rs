@@ -1,6 +1,6 @@
 //! Redis and Valkey: what is on disk is as old as the last save, so one is made.
 
-use super::{Care, named};
+use super::{Care, Doubt, named};
 
 pub(super) const CARE: Care = Care {
     engine: "redis",
@@ -9,8 +9,12 @@ pub(super) const CARE: Care = Care {
         named(container, &images, &["/data", "/bitnami/redis/data", "/bitnami/valkey/data"])
     },
     snapshot: None,
-    // The file of a save is put in place by a rename.
-    files: None,
+    files: Some(Doubt {
+        says: "with appendonly yes Redis starts from its append-only files, and a file copy of those is of different \
+               moments while they are rewritten (without it, the file of a save is put in place whole)",
+        instead: "take a snapshot where appendonly is on",
+        source: "Redis 7, Persistence: AOF backups want automatic rewrites off meanwhile",
+    }),
     pre_backup: Some(SAVE),
 };
 
@@ -21,15 +25,20 @@ if [ -n "${REDIS_PASSWORD:-}" ]; then export REDISCLI_AUTH="$REDIS_PASSWORD"; fi
 client=redis-cli
 command -v redis-cli >/dev/null 2>&1 || client=valkey-cli
 ask() { "$client" -p "${REDIS_PORT_NUMBER:-6379}" "$@"; }
+left=110
+wait_for() { left=$((left - 1)); if [ "$left" -le 0 ]; then echo "$1" >&2; exit 1; fi; sleep 1; }
+# A save that is under way began without what was written since.
+while ask INFO persistence | grep -q -e rdb_bgsave_in_progress:1 -e aof_rewrite_in_progress:1; do
+  wait_for "another save or rewrite did not end in time"
+done
 before=$(ask LASTSAVE)
 case $before in ''|*[!0-9]*) echo "LASTSAVE answers: $before" >&2; exit 1 ;; esac
 sleep 1
-ask BGSAVE >/dev/null
-left=110
+# The client ends with 0 for errors, too.
+said=$(ask BGSAVE)
+case $said in "Background saving started"*) ;; *) echo "BGSAVE answers: $said" >&2; exit 1 ;; esac
 while [ "$(ask LASTSAVE)" = "$before" ]; do
-  left=$((left - 1))
-  if [ "$left" -le 0 ]; then echo "the save did not end in time" >&2; exit 1; fi
   if ask INFO persistence | grep -q rdb_last_bgsave_status:err; then echo "the save failed" >&2; exit 1; fi
-  sleep 1
+  wait_for "the save did not end in time"
 done
 "#;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cluster::{Cluster, Item, ItemRef};
+use super::cluster::{Cluster, Item};
 use super::filter::{Entry, Patterns};
 use super::reason::{Place, Reason, Rule};
 use super::relations::PODS;
@@ -88,44 +88,74 @@ pub fn hooks(cluster: &Cluster, backup: &Backup, selection: &Selection, namespac
     }
     for (index, hook) in backup.spec.hooks.iter().flat_map(|hooks| &hooks.resources).enumerate() {
         let at = format!("{}.hooks.resources[{index}]", backup.at);
-        let steps = || {
-            let pre = hook.pre.iter().enumerate().map(|(step, of)| (format!("pre[{step}]"), of));
-            let post = hook.post.iter().enumerate().map(|(step, of)| (format!("post[{step}]"), of));
-            pre.chain(post).filter_map(|(step, of)| Some((step, of.exec.as_ref()?)))
-        };
-        if steps().next().is_none() {
-            continue;
-        }
         let name = if hook.name.is_empty() { at.clone() } else { hook.name.clone() };
-        let meant: Vec<&&Item> = pods.iter().filter(|pod| hook.acts_in(cluster, namespace, pod)).collect();
-        if meant.is_empty() {
-            if hook.only_of(backup) == Some(namespace) {
-                troubles.push(hook.nowhere(name, &at));
+        let meant: Vec<&Item> = pods.iter().copied().filter(|pod| hook.acts_in(cluster, namespace, pod)).collect();
+        let mut nowhere = false;
+        for (phase, steps) in [(Phase::Pre, &hook.pre), (Phase::Post, &hook.post)] {
+            let steps = steps.iter().enumerate().filter_map(|(step, of)| Some((step, of.exec.as_ref()?)));
+            let steps: Vec<(usize, &Exec)> = steps.collect();
+            if steps.is_empty() {
+                continue;
             }
-            continue;
+            // A pod's own annotations take the place of all hooks of their phase.
+            let runs_in: Vec<&Item> = meant.iter().copied().filter(|pod| annotation(pod, phase).is_none()).collect();
+            nowhere |= runs_in.is_empty();
+            for (step, exec) in steps.into_iter().filter(|(_, exec)| !exec.container.is_empty()) {
+                for pod in runs_in.iter().filter(|pod| !has_container(pod, &exec.container)) {
+                    let field = format!("{at}.{}[{step}].exec.container", phase.name());
+                    troubles.push(no_container(name.clone(), Place::Backup { field }, &exec.container, pod));
+                }
+            }
         }
-        for (step, exec) in steps().filter(|(_, exec)| !exec.container.is_empty()) {
-            for pod in meant.iter().filter(|pod| !has_container(pod, &exec.container)) {
-                let place = Place::Backup { field: format!("{at}.{step}.exec.container") };
-                troubles.push(no_container(name.clone(), place, &pod.reference, &exec.container, pod));
-            }
+        if nowhere && hook.only_of(backup) == Some(namespace) {
+            troubles.push(hook.nowhere(name, &at, meant.first().copied()));
         }
     }
     troubles
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Pre,
+    Post,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pre => "pre",
+            Self::Post => "post",
+        }
+    }
+
+    /// What an annotation of this phase begins with, in the order they are asked; only a hook before knows the old one.
+    fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Pre => &["pre.", ""],
+            Self::Post => &["post."],
+        }
+    }
+}
+
+/// What the keys of the pod's own hook of this phase begin with; none where it has none
+/// (`getPodExecHookFromAnnotations`).
+fn annotation(pod: &Item, phase: Phase) -> Option<String> {
+    let keys = phase.prefixes().iter().map(|prefix| format!("{prefix}hook.backup.velero.io/"));
+    let given = |key: &String| pod.object.annotation(&format!("{key}command")).is_some_and(|text| !text.is_empty());
+    keys.into_iter().find(given)
+}
+
 impl Hook {
     fn acts_in(&self, cluster: &Cluster, namespace: &str, pod: &Item) -> bool {
         let list = |patterns: &[String]| Patterns::new(patterns.iter().map(|entry| Entry::new(entry, Place::Velero)));
-        let pods = |names: &[String]| {
-            let is_pods = |name: &String| cluster.resources().resolve(name).is_some_and(|of| of.name() == PODS);
-            names.iter().any(|name| name == "*" || is_pods(name))
-        };
+        let pods = |name: &String| cluster.resources().resolve(name).is_some_and(|of| of.name() == PODS);
+        let resources = &self.included_resources;
         let included = list(&self.included_namespaces);
         (included.is_empty() || included.has("*").is_some() || included.hit(namespace).is_some())
             && list(&self.excluded_namespaces).hit(namespace).is_none()
-            && (self.included_resources.is_empty() || pods(&self.included_resources))
-            && !pods(&self.excluded_resources)
+            && (resources.is_empty() || resources.iter().any(|name| name == "*" || pods(name)))
+            // "*" is passed over here.
+            && !self.excluded_resources.iter().any(pods)
             && self.label_selector.as_ref().is_none_or(|selector| selector.matches(&pod.object.labels()))
     }
 
@@ -138,7 +168,14 @@ impl Hook {
         one(&self.included_namespaces).or_else(|| one(&backup.spec.included_namespaces))
     }
 
-    fn nowhere(&self, hook: String, at: &str) -> HookTrouble {
+    /// `meant`: it is selected by the hook, and its own annotations take the hook's place.
+    fn nowhere(&self, hook: String, at: &str, meant: Option<&Item>) -> HookTrouble {
+        if let Some(pod) = meant {
+            let place = Place::object(&pod.reference, "metadata.annotations");
+            let says = format!("hook {hook} runs nowhere: the annotations of {} take its place", pod.reference);
+            let fix = "have one of the two: the hook, or the annotations".to_owned();
+            return HookTrouble { hook, reason: Reason::new(Rule::HookMatchesNothing, place, says), fix };
+        }
         let (field, says, fix) = match &self.label_selector {
             Some(_) => {
                 ("labelSelector", "no pod that is in the backup has the labels of", "give {} labels that pods have")
@@ -166,21 +203,20 @@ fn has_container(pod: &Item, name: &str) -> bool {
 
 /// The hooks of a pod's own annotations whose container it does not have.
 fn annotated(pod: &Item) -> Vec<HookTrouble> {
-    let of_phase = |phase: &str| {
-        let key = |what: &str| format!("{phase}hook.backup.velero.io/{what}");
-        pod.object.annotation(&key("command")).filter(|command| !command.is_empty())?;
-        let container = pod.object.annotation(&key("container")).filter(|name| !has_container(pod, name))?;
-        let field = format!("metadata.annotations[{}]", key("container"));
-        let place = Place::object(&pod.reference, field);
-        Some(no_container(key("command"), place, &pod.reference, container, pod))
+    let of_phase = |phase: Phase| {
+        let key = annotation(pod, phase)?;
+        let named = pod.object.annotation(&format!("{key}container")).filter(|name| !name.is_empty());
+        let container = named.filter(|name| !has_container(pod, name))?;
+        let place = Place::object(&pod.reference, format!("metadata.annotations[{key}container]"));
+        Some(no_container(format!("{key}command"), place, container, pod))
     };
-    ["", "pre.", "post."].into_iter().filter_map(of_phase).collect()
+    [Phase::Pre, Phase::Post].into_iter().filter_map(of_phase).collect()
 }
 
-fn no_container(hook: String, place: Place, of: &ItemRef, container: &str, pod: &Item) -> HookTrouble {
+fn no_container(hook: String, place: Place, container: &str, pod: &Item) -> HookTrouble {
     let all = pod.object.list_at("/spec/containers").iter();
     let all: Vec<&str> = all.filter_map(|container| container.get("name").and_then(Value::as_str)).collect();
-    let says = format!("hook {hook} fails: {of} has no container {container}");
+    let says = format!("hook {hook} fails: {} has no container {container}", pod.reference);
     let reason = Reason::new(Rule::HookContainerMissing, place, says);
     HookTrouble { hook, reason, fix: format!("name one of {}", all.join(", ")) }
 }

@@ -62,6 +62,7 @@ fn a_hook_for_other_resources_than_pods_runs_nowhere() {
     assert_eq!(of(json!(["po"])), []);
     assert_eq!(of(json!(["statefulsets"])).len(), 1);
     assert_eq!(troubles(&world, &shop(), hook(json!({ "excludedResources": ["pods"] }))).len(), 1);
+    assert_eq!(troubles(&world, &shop(), hook(json!({ "excludedResources": ["*"] }))), []);
 }
 
 #[test]
@@ -81,6 +82,31 @@ fn the_same_of_a_hook_in_the_pods_own_annotations() {
     assert_eq!(troubles(&world, &shop(), json!([])), []);
     world.with("db-0", json!({ "metadata": { "annotations": annotations("postgres") } }));
     assert_eq!(troubles(&world, &shop(), json!([])), [(Rule::HookContainerMissing, "name one of main".to_owned())]);
+}
+
+#[test]
+fn a_pods_own_annotations_take_the_place_of_the_hooks_of_their_phase() {
+    let mut world = database();
+    world.with("db-0", json!({ "metadata": { "annotations": { "pre.hook.backup.velero.io/command": "[\"sync\"]" } } }));
+    let fix = "have one of the two: the hook, or the annotations".to_owned();
+    assert_eq!(troubles(&world, &shop(), hook(json!({}))), [(Rule::HookMatchesNothing, fix)]);
+    let other = json!([{ "post": [{ "exec": { "command": ["sync"] } }] }]);
+    assert_eq!(troubles(&world, &shop(), other), []);
+    // It does not run there, so its container does not matter.
+    let elsewhere = json!([{ "post": [], "pre": [{ "exec": { "container": "other", "command": ["sync"] } }],
+        "includedNamespaces": ["shop", "other"] }]);
+    assert_eq!(troubles(&world, &json!({ "includedNamespaces": ["shop", "other"] }), elsewhere), []);
+}
+
+#[test]
+fn an_old_annotation_counts_only_where_there_is_no_newer_one_and_an_empty_container_is_the_first() {
+    let mut world = database();
+    let old = json!({ "hook.backup.velero.io/command": "[\"sync\"]", "hook.backup.velero.io/container": "gone" });
+    world.with("db-0", json!({ "metadata": { "annotations": old } }));
+    assert_eq!(troubles(&world, &shop(), json!([])).len(), 1);
+    let newer = json!({ "pre.hook.backup.velero.io/command": "[\"sync\"]", "pre.hook.backup.velero.io/container": "" });
+    world.with("db-0", json!({ "metadata": { "annotations": newer } }));
+    assert_eq!(troubles(&world, &shop(), json!([])), []);
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) fn server(facts: &Facts) -> Result<Vec<String>, Refusal> {
     let ahead: Vec<&str> = ahead.map(dr_core::object::Object::name).collect();
     let mut told = Vec::new();
     if !ahead.is_empty() {
-        told.push(format!("Velero takes one backup after the other, and before this one: {}", ahead.join(", ")));
+        told.push(format!("it may have to wait until Velero is done with {}", ahead.join(", ")));
     }
     let mut schedules = facts.of(Kind::Schedule, velero)?;
     if let Some(idle) = schedules.find_map(|found| schedule::unreadable_as("Schedule", found)) {
@@ -79,7 +79,7 @@ mod tests {
     fn backups_that_are_not_done_come_first() {
         let backups =
             [backup("old", "Completed", "1h"), backup("slow", "InProgress", "1h"), backup("next", "New", "1h")];
-        let told = "Velero takes one backup after the other, and before this one: slow, next".to_owned();
+        let told = "it may have to wait until Velero is done with slow, next".to_owned();
         assert_eq!(judged(&[velero(1)], &backups, &[]), Ok(vec![told]));
     }
 
