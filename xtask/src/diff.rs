@@ -1,8 +1,8 @@
 //! `cargo xtask diff velero`: random clusters and backups, made on a real API server by a real Velero, held item by
 //! item against what `dr_core::select` says of them.
 
-mod api;
-mod bench;
+pub(crate) mod api;
+pub(crate) mod bench;
 mod compare;
 mod facts;
 mod generate;
