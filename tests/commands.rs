@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 #[path = "commands/coverage.rs"]
 mod coverage;
+#[path = "commands/schedule.rs"]
+mod schedule;
 #[path = "commands/status.rs"]
 mod status;
 #[path = "commands/verify.rs"]
@@ -109,6 +111,7 @@ impl Site {
             Some("Coverage") => "coverage",
             Some("BackupStatus") => "backup-status",
             Some("BackupVerification") => "backup-verification",
+            Some("BackupSchedule") => "backup-schedule",
             Some("Error") => "error",
             other => panic!("{args:?}: {other:?}"),
         };

@@ -1,5 +1,6 @@
 //! `kubectl dr backup status`: what it says of a served cluster, and what it asks.
 
+use dr_world::api::DeleteOptions;
 use dr_world::app::BACKUP as NIGHTLY;
 use dr_world::world::World;
 
@@ -16,6 +17,7 @@ fn site(change: impl FnOnce(&mut World)) -> Site {
         world.edit(&Key::namespaced(Kind::Backup, VELERO, NIGHTLY), |backup| {
             backup["status"]["startTimestamp"] = json!(BEGAN);
         });
+        world.edit(&Key::cluster(Kind::Namespace, NAMESPACE), |object| object["status"]["phase"] = json!("Active"));
         change(world);
     })
 }
@@ -90,6 +92,139 @@ fn a_claim_that_no_backup_holds_leaves_nothing_to_go_back_to() {
 fn a_namespace_without_claims_is_refused_and_not_called_good() {
     let error = site(|_| {}).document(3, BACKUP, &["status", "--ns", "kube-system"]);
     assert_eq!(error["message"], "namespace kube-system has no claims, and nothing in it asks for one");
+}
+
+#[test]
+fn a_schedule_that_takes_no_data_is_told_instead_of_making_the_namespace_look_watched_over() {
+    let site = site(|world| {
+        let template = json!({ "includedNamespaces": [NAMESPACE], "snapshotVolumes": false });
+        let spec = json!({ "spec": { "schedule": "@every 6h", "template": template } });
+        world.create(&Key::namespaced(Kind::Schedule, VELERO, "manifests"), &spec).unwrap();
+    });
+    for args in [&["status"][..], &["status", "--ns", NAMESPACE]] {
+        let item = site.document(1, BACKUP, args)["items"][0].clone();
+        assert_eq!((&item["standing"], &item["limit"]), (&json!("no-schedule"), &Value::Null), "{item}");
+        let because = "schedule manifests does not take claim data0-part0-0: snapshotVolumes is false";
+        assert!(item["because"].as_str().unwrap().starts_with(because), "{item}");
+    }
+}
+
+#[test]
+fn where_nobody_can_tell_what_a_schedule_takes_nothing_is_good() {
+    let site = site(|world| {
+        let template = json!({ "includedNamespaces": [NAMESPACE] });
+        let spec = json!({ "spec": { "schedule": "@every 1000000h", "template": template } });
+        world.create(&Key::namespaced(Kind::Schedule, VELERO, "seldom"), &spec).unwrap();
+    });
+    assert_eq!(site.document(0, BACKUP, &["status"])["items"][0]["standing"], "good");
+    site.served.api.change(|world| {
+        world.edit(&Key::namespaced(Kind::Deployment, VELERO, "velero"), |deployment| {
+            deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!("velero/velero@sha256:1");
+        });
+    });
+    let item = site.document(1, BACKUP, &["status"])["items"][0].clone();
+    assert_eq!(item["standing"], "unknown");
+    let because = "whether schedule seldom takes its data is not known: the image velero/velero@sha256:1 does not tell \
+                   Velero's version; --velero-version names it";
+    assert_eq!(item["because"], because);
+    assert_eq!(item["point"]["backup"], NIGHTLY);
+    let told = site.document(0, BACKUP, &["status", "--velero-version", "1.18.3"]);
+    assert_eq!(told["items"][0]["standing"], "good");
+}
+
+/// `lost` is deleted, and the backup holds it.
+fn deleted() -> Site {
+    site(|world| {
+        "lost".clone_into(&mut Arc::make_mut(world.backups.get_mut(NIGHTLY).unwrap()).namespace);
+        world.edit(&Key::namespaced(Kind::Backup, VELERO, NIGHTLY), |backup| {
+            backup["spec"]["includedNamespaces"] = json!(["lost"]);
+        });
+    })
+}
+
+#[test]
+fn a_deleted_namespace_comes_first_with_what_there_is_of_it() {
+    let site = deleted();
+    let all = site.document(1, BACKUP, &["status", "-A", "--rpo", LONG]);
+    let told: Vec<(&str, &str)> = all["items"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!(told, [("lost", "gone"), (NAMESPACE, "nothing")]);
+    let one = site.document(1, BACKUP, &["status", "--ns", "lost", "--rpo", LONG]);
+    assert_eq!(one["items"][0]["because"], "the namespace is gone");
+    assert_eq!(
+        (&one["items"][0]["point"]["backup"], &one["items"][0]["point"]["claims"]),
+        (&json!(NIGHTLY), &json!(1))
+    );
+    assert_eq!(site.run(BACKUP, &["status", "--ns", "lost", "-o", "name"]).stdout, "namespace/lost\n");
+    let typo = site.document(3, BACKUP, &["status", "--ns", "lsot"]);
+    assert_eq!(typo["message"], "there is no namespace lsot with claims, and no backup holds data of it");
+}
+
+fn told(item: &Value) -> (&str, &str) {
+    (item["namespace"].as_str().unwrap(), item["standing"].as_str().unwrap())
+}
+
+#[test]
+fn lists_that_do_not_come_are_unknown_when_the_time_for_all_of_them_is_over() {
+    let site = site(|world| {
+        let older = json!({ "spec": { "includedNamespaces": [NAMESPACE], "storageLocation": "default" },
+            "status": { "phase": "Completed", "startTimestamp": "2019-01-01T00:00:00Z" } });
+        world.create(&Key::namespaced(Kind::Backup, VELERO, "older"), &older).unwrap();
+    });
+    site.served.velero_is_down(true);
+    site.served.seen();
+    let began = std::time::Instant::now();
+    let item = site.document(1, BACKUP, &["status", "--rpo", LONG, "--timeout", "2s"])["items"][0].clone();
+    // One download alone may take 30 s.
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    assert_eq!(item["standing"], "unknown");
+    let because = item["because"].as_str().unwrap();
+    assert!(because.contains("not read within 2.0 s, the time for all lists (--timeout)"), "{because}");
+    let seen = site.served.seen();
+    let asked = seen.iter().filter(|one| one.method == "POST" && one.path.ends_with("/downloadrequests")).count();
+    assert_eq!(asked, 1, "the second list is not asked for any more");
+}
+
+/// `--watch` in a process of its own.
+fn watched(
+    site: &Site,
+    args: &[&str],
+) -> (std::process::Child, std::io::Lines<std::io::BufReader<std::process::ChildStdout>>) {
+    let mut command = Command::new(BACKUP);
+    command.args(["status", "--watch", "--interval", "1s"]).args(args).env_clear();
+    command.env("HOME", site.home.path()).env("KUBECONFIG", site.file("config")).current_dir(site.home.path());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    (child, lines)
+}
+
+fn interrupt(mut child: std::process::Child) -> Option<i32> {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn watching_tells_each_change_on_a_line_and_ends_with_the_code_of_the_last_look() {
+    let site = site(|_| {});
+    let (child, mut lines) = watched(&site, &["--rpo", LONG]);
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains(&format!("  {NAMESPACE}: good, backup {NIGHTLY}: --rpo allows")), "{first}");
+    let claim = json!({ "metadata": { "name": "later" }, "spec": { "storageClassName": "fast" } });
+    site.served.api.change(|world| {
+        world.create(&Key::namespaced(Kind::PersistentVolumeClaim, NAMESPACE, "later"), &claim).unwrap();
+    });
+    let second = lines.next().unwrap().unwrap();
+    assert!(second.contains(&format!("  {NAMESPACE}: good -> NOTHING: backup {NIGHTLY}: claim later: ")), "{second}");
+    assert_eq!(interrupt(child), Some(1));
+    let (child, mut lines) = watched(&site, &["--rpo", LONG, "--ns", NAMESPACE]);
+    assert!(lines.next().unwrap().unwrap().contains("NOTHING"));
+    site.served.api.change(|world| {
+        let key = Key::namespaced(Kind::PersistentVolumeClaim, NAMESPACE, "later");
+        world.delete(&key, &DeleteOptions::default()).unwrap();
+    });
+    assert!(lines.next().unwrap().unwrap().contains("NOTHING -> good"));
+    assert_eq!(interrupt(child), Some(0));
+    let json = site.run(BACKUP, &["status", "--watch", "-o", "json"]);
+    assert_eq!(json.code, 2, "{}", json.stderr);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) mod cron;
 mod yaml;
 
 use crate::{cache, cmd, servers};

@@ -150,6 +150,21 @@ struct OnArgs {
 enum DiffTask {
     /// What the selection engine says of random backups, against what Velero's backups hold
     Velero(DiffArgs),
+    /// When generated cron expressions fire by our arithmetic, against the library that Velero has
+    Cron(CronArgs),
+}
+
+/// As many as take a quarter of a minute.
+const CRONS: usize = 130_000;
+
+#[derive(Args)]
+struct CronArgs {
+    /// How many
+    #[arg(long, default_value_t = CRONS)]
+    cases: usize,
+    /// Of the generator
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 #[derive(Args)]
@@ -192,14 +207,15 @@ struct DistArgs {
 enum Golden {
     Yaml,
     Go,
+    Cron,
     Schemas,
     Commands,
 }
 
 #[derive(Args)]
 struct GoldenArgs {
-    /// yaml: what kubectl reads; go: durations and cron expressions; schemas: Velero's own; commands: what velero makes of
-    /// command lines
+    /// yaml: what kubectl reads; go: durations and cron expressions; cron: generated ones, in many time zones; schemas:
+    /// Velero's own; commands: what velero makes of command lines
     what: Golden,
     /// A kubectl that is there already
     #[arg(long, value_name = "FILE")]
@@ -276,6 +292,7 @@ fn run(task: Task) -> Result<ExitCode> {
             })?;
             return Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Task::Diff(DiffTask::Cron(args)) => golden::cron::compare(args.cases, args.seed, false)?,
         Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
         Task::Dist(args) => {
             dist::dist(args.base_url.as_deref(), dist::Pace::Whole)?;
@@ -283,6 +300,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Golden(args) => match args.what {
             Golden::Yaml => golden::yaml(args.kubectl)?,
             Golden::Go => golden::go()?,
+            Golden::Cron => golden::cron::compare(CRONS, 1, true)?,
             Golden::Schemas => golden::schemas()?,
             Golden::Commands => golden::commands()?,
         },

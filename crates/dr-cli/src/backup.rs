@@ -18,6 +18,7 @@ pub(crate) mod manifest;
 pub(crate) mod preflight;
 pub(crate) mod result;
 mod run;
+pub(crate) mod schedule;
 mod spec;
 pub(crate) mod status;
 pub(crate) mod verify;
@@ -64,6 +65,9 @@ enum Command {
                       nothing could be judged."
     )]
     Verify(verify::VerifyArgs),
+    /// Create, compare or align a Schedule that makes the very backups that this command makes
+    #[command(override_usage = "kubectl dr backup schedule create|diff|align --ns NAMESPACE [OPTIONS]")]
+    Schedule(schedule::ScheduleArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -106,6 +110,7 @@ pub(crate) fn main(args: &[OsString]) -> Result<Exit, Failure> {
         (Some(Command::Coverage(args)), None) => coverage::main(&flags, &args),
         (Some(Command::Status(args)), None) => status::main(&flags, &args),
         (Some(Command::Verify(args)), None) => verify::main(&flags, &args),
+        (Some(Command::Schedule(args)), None) => schedule::main(&flags, &args),
     };
     json::error::also(flags.output, ended)
 }

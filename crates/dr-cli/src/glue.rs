@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dr_cluster::act::{self, Answer};
@@ -12,6 +13,7 @@ use dr_cluster::documents::{Documents, FetchError};
 use dr_cluster::everything;
 use dr_cluster::exec;
 use dr_cluster::journal_store::{JournalStore, StoreError};
+use dr_cluster::local_copy;
 use dr_cluster::observe;
 use dr_core::choose::{Chosen, What};
 use dr_core::facts::{Archive, Document, Facts};
@@ -278,6 +280,13 @@ impl Session {
         exec::exec(&self.connection, pod, container, command, within).await.map_err(|error| error.to_string())
     }
 
+    /// Keeps a text on this machine, readable to its user alone, for who has to take something back.
+    pub(crate) fn keep_locally(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
+        let doing = "cannot keep on this machine what would take it back";
+        let kept = local_copy::keep(&self.connection.server, name, text);
+        kept.map_err(|error| Failure::failed(doing, error).with_exit(Exit::Refused).hint("nothing was changed"))
+    }
+
     pub(crate) async fn create(&self, key: Key, object: Value) -> Result<(), Failure> {
         self.send(format!("create {key}"), Request::Create { key, object }).await
     }
@@ -333,6 +342,11 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Undone => "undone",
         Outcome::Stuck { .. } => "stuck",
     }
+}
+
+/// A time zone by its name.
+pub(crate) fn zone(name: &str) -> Option<jiff::tz::TimeZone> {
+    jiff::tz::TimeZone::get(name).ok()
 }
 
 /// Eight letters and digits that nobody has used before.

@@ -11,6 +11,7 @@ pub(crate) mod file;
 pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod recovery;
+pub(crate) mod schedule;
 pub(crate) mod status;
 pub(crate) mod verify;
 

@@ -14,6 +14,7 @@ pub(crate) mod evidence;
 pub(crate) mod list;
 pub(crate) mod plan;
 pub(crate) mod recovery;
+pub(crate) mod schedule;
 pub(crate) mod status;
 pub(crate) mod verify;
 

@@ -16,7 +16,7 @@ mod fake;
 pub mod forward;
 pub mod journal_store;
 pub mod lease;
-mod local_copy;
+pub mod local_copy;
 pub mod observe;
 mod perform;
 mod request;

@@ -59,6 +59,14 @@ impl LocalCopy {
     }
 }
 
+/// Writes a text beside the copies of runs against this server, and says where it lies.
+pub fn keep(server: &str, name: &str, text: &str) -> io::Result<PathBuf> {
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "there is no home directory (HOME, XDG_STATE_HOME)");
+    let copy = LocalCopy::of_user(server).ok_or_else(missing)?;
+    copy.open(name, false)?.write_all(text.as_bytes())?;
+    Ok(copy.folder.join(name))
+}
+
 fn tell(result: io::Result<()>) {
     if let Err(error) = result {
         tracing::warn!("the local copy of the journal is not written: {error}");

@@ -1,10 +1,12 @@
-//! Velero's cron expressions: `ParseStandard` and the search of `SpecSchedule.Next` of robfig/cron v3.0.1.
-//!
-//! Times here are civil and without a zone: a schedule with a zone moves by an hour twice a year, which nothing that is
-//! decided on this turns on.
+//! Velero's cron expressions: `ParseStandard` of robfig/cron v3.0.1, and when they fire next.
 
-use jiff::civil::{Date, DateTime, Time};
-use jiff::{SignedDuration, ToSpan as _};
+mod zoned;
+
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+pub use zoned::Gaps;
 
 use crate::go_duration::GoDuration;
 
@@ -82,14 +84,6 @@ impl Cron {
         Ok(Self { zone, when })
     }
 
-    /// The first time after `after`; none where there is none within five years, which Velero takes for "now".
-    pub fn next(&self, after: DateTime) -> Option<DateTime> {
-        match &self.when {
-            When::Every(period) => after.checked_add(*period).ok(),
-            When::Fields(fields) => fields.next(after),
-        }
-    }
-
     /// Whether it matches any time at all: a date that does not exist, or a field that is empty, never does.
     pub fn ever_fires(&self) -> bool {
         match &self.when {
@@ -98,26 +92,24 @@ impl Cron {
         }
     }
 
-    /// Shortest and longest time between two runs in the year that follows `from`; none where there are not two.
-    pub fn gaps(&self, from: DateTime) -> Option<(SignedDuration, SignedDuration)> {
-        if let When::Every(period) = &self.when {
-            return Some((*period, *period));
-        }
-        let until = from.checked_add(1.year()).ok()?;
-        let mut last = self.next(from)?;
-        let mut found: Option<(SignedDuration, SignedDuration)> = None;
-        // A run each minute makes half a million; a week of those tells all there is to tell.
-        for _ in 0..20_000 {
-            let Some(next) = self.next(last) else { break };
-            let gap = next.duration_since(last);
-            found = Some(found.map_or((gap, gap), |(short, long)| (short.min(gap), long.max(gap))));
-            if next > until && found.is_some() {
-                break;
-            }
-            last = next;
-        }
-        found
+    /// `@every`: it counts from the run before.
+    pub fn is_every(&self) -> bool {
+        matches!(self.when, When::Every(_))
     }
+}
+
+/// The time zone that a `TZ=` names to Velero's server, which runs in UTC. `get` knows zones by name. Go finds one by its
+/// exact name alone, which it takes for the path of a file (`time.LoadLocation`).
+pub fn zone(name: &str, get: &impl Fn(&str) -> Option<TimeZone>) -> Option<TimeZone> {
+    if matches!(name, "" | "UTC" | "Local") {
+        return Some(TimeZone::UTC);
+    }
+    if name.starts_with(['/', '\\']) || name.ends_with('/') || name.contains("..") {
+        return None;
+    }
+    let parts: Vec<&str> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let name = parts.join("/");
+    get(&name).filter(|zone| zone.iana_name().is_none_or(|known| known == name))
 }
 
 fn descriptor(text: &str) -> Result<When, NotCron> {
@@ -247,11 +239,10 @@ impl Field {
 }
 
 impl Fields {
-    fn fits(&self, date: Date) -> bool {
+    fn day_fits(&self, date: Date) -> bool {
         let day = self.day.fits(date.day());
         let weekday = self.weekday.fits(date.weekday().to_sunday_zero_offset());
-        let both = if self.day.star || self.weekday.star { day && weekday } else { day || weekday };
-        self.month.fits(date.month()) && both
+        if self.day.star || self.weekday.star { day && weekday } else { day || weekday }
     }
 
     fn ever_fires(&self) -> bool {
@@ -262,41 +253,12 @@ impl Fields {
         let mut date = jiff::civil::date(2024, 1, 1);
         let end = jiff::civil::date(2052, 1, 1);
         while date < end {
-            if self.fits(date) {
+            if self.month.fits(date.month()) && self.day_fits(date) {
                 return true;
             }
             let Ok(next) = date.tomorrow() else { return false };
             date = next;
         }
         false
-    }
-
-    fn next(&self, after: DateTime) -> Option<DateTime> {
-        if self.minute.bits == 0 || self.hour.bits == 0 {
-            return None;
-        }
-        let from = after.checked_add(1.second()).ok()?;
-        let last = from.year() + 5;
-        let mut date = from.date();
-        let mut at = (from.hour(), from.minute() + i8::from(from.second() > 0));
-        while date.year() <= last {
-            if self.fits(date)
-                && let Some((hour, minute)) = self.time(at)
-            {
-                return Some(date.to_datetime(Time::new(hour, minute, 0, 0).ok()?));
-            }
-            date = date.tomorrow().ok()?;
-            at = (0, 0);
-        }
-        None
-    }
-
-    /// The first time of day no earlier than this.
-    fn time(&self, (from_hour, from_minute): (i8, i8)) -> Option<(i8, i8)> {
-        (from_hour..24).find_map(|hour| {
-            let first = if hour == from_hour { from_minute } else { 0 };
-            let minute = (first..60).find(|minute| self.minute.fits(*minute))?;
-            self.hour.fits(hour).then_some((hour, minute))
-        })
     }
 }

@@ -80,6 +80,7 @@ kinds! {
     Restore: "velero.io" "v1" "restores" true;
     Schedule: "velero.io" "v1" "schedules" true;
     BackupStorageLocation: "velero.io" "v1" "backupstoragelocations" true;
+    VolumeSnapshotLocation: "velero.io" "v1" "volumesnapshotlocations" true;
     PodVolumeBackup: "velero.io" "v1" "podvolumebackups" true;
     PodVolumeRestore: "velero.io" "v1" "podvolumerestores" true;
     DownloadRequest: "velero.io" "v1" "downloadrequests" true;

@@ -1,28 +1,32 @@
 //! How well a namespace's data could be brought back now: its newest good recovery point against what is wanted.
 
+mod gone;
+mod plan;
+mod reach;
+
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::choose::{Covering, includes};
+use crate::choose::Covering;
 use crate::claims;
-use crate::cover::{Path, time};
-use crate::cron::Cron;
-use crate::facts::{Document, Facts, Unread};
+use crate::cover::Path;
+use crate::facts::{Facts, Unread};
 use crate::kind::Kind;
 use crate::object::{Key, Object};
-use crate::refusal::Refusal;
-use crate::schedule;
+use crate::refusal::{Reason, Refusal};
+
+pub use gone::{gone, is_held};
+pub use reach::{Velero, policies_named, server, takes};
 
 /// Velero looks at its schedules every minute; a backup that is due is made by then.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
-/// What a backup may take beside the time between two.
-const LEAST_SLACK: SignedDuration = SignedDuration::from_mins(10);
-
 /// From the most dangerous to the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
+    /// The namespace or every claim of it is gone, and backups still hold its data: they expire.
+    Gone,
     /// No backup gives all of it back.
     Nothing,
     /// What decides could not be read.
@@ -102,79 +106,114 @@ pub fn namespaces(facts: &Facts) -> Result<BTreeSet<String>, Unread> {
     Ok(named)
 }
 
-/// Judges the namespace of the facts. `found` is what [`crate::choose::covering`] came to, `rpo` what the user wants;
-/// `zone` knows time zones by name, and Velero's server runs in UTC.
+/// What the judgement rests on beside the facts.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// What the user wants.
+    pub rpo: Option<Limit>,
+    /// Claims that nobody misses.
+    pub leave: Vec<String>,
+    pub velero: &'a Velero,
+}
+
+/// Judges the namespace of the facts. `found` is what [`crate::choose::covering`] came to; `zone` knows time zones by
+/// name, and Velero's server runs in UTC.
 pub fn judge(
     facts: &Facts,
     found: Result<&Covering, &Refusal>,
-    rpo: Option<&Limit>,
+    asked: &Asked<'_>,
     zone: &impl Fn(&str) -> Option<TimeZone>,
 ) -> Recovery {
-    let namespace = facts.namespace.clone();
-    let unknown = |unread: &Unread| Recovery {
+    judged(facts, found, asked, zone).unwrap_or_else(|unread| Recovery {
         namespace: facts.namespace.clone(),
         standing: Standing::Unknown,
         because: unread.to_string(),
         point: None,
-        limit: rpo.cloned(),
+        limit: asked.rpo.clone(),
         next: None,
-    };
-    let plan = match schedules(facts, zone) {
-        Ok(plan) => plan,
-        Err(unread) => return unknown(&unread),
-    };
-    let limit = rpo.cloned().or_else(|| plan.limit.clone());
-    let covering = match found {
-        Ok(covering) => covering,
-        Err(refusal) => {
-            let standing = if unread(facts, refusal) { Standing::Unknown } else { Standing::Nothing };
-            return Recovery { namespace, standing, because: told(refusal), point: None, limit, next: plan.next };
-        }
-    };
-    let point = match point(facts, covering) {
-        Ok(Some(point)) => point,
-        Ok(None) => {
-            let because = format!("backup {} holds no volume", covering.backup);
-            return Recovery { namespace, standing: Standing::Nothing, because, point: None, limit, next: plan.next };
-        }
-        Err(unread) => return unknown(&unread),
-    };
-    let (standing, because) = match (&limit, &plan.next) {
-        _ if point.age < -PATIENCE => {
-            let because = format!("its data is of {}, which is still to come: a clock is wrong", point.taken);
-            (Standing::Unknown, because)
-        }
-        (Some(limit), _) if point.age > limit.age => {
-            let newer = point.passed_over.first();
-            let newer = newer.map_or_else(String::new, |(name, why)| format!("; backup {name}: {why}"));
-            (Standing::Old, format!("{}{newer}", limit.because))
-        }
-        (_, Some(next)) if next.overdue => {
-            (Standing::Overdue, format!("schedule {} was due and made no backup", next.schedule))
-        }
-        (None, _) => (Standing::NoSchedule, plan.idle.unwrap_or_else(|| "no schedule includes it".to_owned())),
-        (Some(limit), _) => (Standing::Good, limit.because.clone()),
-    };
-    Recovery { namespace, standing, because, point: Some(point), limit, next: plan.next }
-}
-
-/// Something that was to be read could not be, so there may be more than was seen.
-fn unread(facts: &Facts, refusal: &Refusal) -> bool {
-    refusal.reasons.iter().any(|reason| {
-        let failed = |document: &Document<_>| match document {
-            Document::Failed(_) => true,
-            Document::NotRead | Document::Read(_) => false,
-        };
-        let mut documents = facts.documents.iter().filter(|(_, documents)| failed(&documents.volume_infos));
-        // What comes of `Unread` is about the facts themselves.
-        reason.subject == "facts" || documents.any(|(name, _)| reason.subject == format!("backup {name}"))
     })
 }
 
-fn told(refusal: &Refusal) -> String {
-    let first = refusal.reasons.first();
-    let more = refusal.reasons.len().saturating_sub(1);
-    let first = first.map_or_else(String::new, |reason| format!("{}: {}", reason.subject, reason.because));
+fn judged(
+    facts: &Facts,
+    found: Result<&Covering, &Refusal>,
+    asked: &Asked<'_>,
+    zone: &impl Fn(&str) -> Option<TimeZone>,
+) -> Result<Recovery, Unread> {
+    let namespace = facts.namespace.clone();
+    let wanted: BTreeSet<String> = claims::wanted(facts)?.into_keys().collect();
+    let missed = wanted.iter().filter(|claim| !asked.leave.contains(claim)).cloned().collect();
+    let plan = plan::plan(facts, asked.velero, &missed, zone)?;
+    let limit = asked.rpo.clone().or_else(|| plan.limit.clone());
+    let gone = if wanted.is_empty() { Some(gone::says(facts)?) } else { None };
+    let point = match found {
+        Ok(covering) => point(facts, covering)?.ok_or_else(|| {
+            let because = format!("backup {} holds no volume", covering.backup);
+            (Standing::Nothing, because)
+        }),
+        Err(refusal) => Err(match unread(facts, refusal)? {
+            Some(reason) => (Standing::Unknown, told(refusal, &reason)),
+            None => (Standing::Nothing, refusal.reasons.first().map_or_else(String::new, |one| told(refusal, one))),
+        }),
+    };
+    let (standing, because, point) = match (gone, point) {
+        (Some((_, gone)), Ok(point)) => (Standing::Gone, gone, Some(point)),
+        (Some((true, gone)), Err((_, because))) => (Standing::Gone, format!("{gone}; {because}"), None),
+        (Some((false, gone)), Err((standing, because))) => (standing, format!("{gone}; {because}"), None),
+        (None, Err((standing, because))) => (standing, because, None),
+        (None, Ok(point)) => {
+            let (standing, because) = of_age(&point, asked.rpo.is_some(), limit.as_ref(), &plan);
+            (standing, because, Some(point))
+        }
+    };
+    Ok(Recovery { namespace, standing, because, point, limit, next: plan.next })
+}
+
+/// By the age of what is there, and by what comes next.
+fn of_age(point: &Point, told: bool, limit: Option<&Limit>, plan: &plan::Plan) -> (Standing, String) {
+    if point.age < -PATIENCE {
+        let because = format!("its data is of {}, which is still to come: a clock is wrong", point.taken);
+        return (Standing::Unknown, because);
+    }
+    if let Some(limit) = limit.filter(|limit| point.age > limit.age) {
+        let newer = point.passed_over.first();
+        let newer = newer.map_or_else(String::new, |(name, why)| format!("; backup {name}: {why}"));
+        return (Standing::Old, format!("{}{newer}", limit.because));
+    }
+    if let Some(next) = plan.next.as_ref().filter(|next| next.overdue) {
+        return (Standing::Overdue, format!("schedule {} was due and made no backup", next.schedule));
+    }
+    match (limit, &plan.unknown) {
+        (None, Some(unknown)) => (Standing::Unknown, unknown.clone()),
+        // Another schedule may run more often, and then the data would be older than it may be.
+        (Some(_), Some(unknown)) if !told => (Standing::Unknown, unknown.clone()),
+        (None, None) => {
+            let idle = plan.idle.clone();
+            (Standing::NoSchedule, idle.unwrap_or_else(|| "no schedule includes it".to_owned()))
+        }
+        (Some(limit), _) => (Standing::Good, limit.because.clone()),
+    }
+}
+
+/// What was to be read and could not be, so that there may be more than was seen. A refusal tells of a few backups
+/// alone, so the documents are asked and not its words.
+fn unread(facts: &Facts, refusal: &Refusal) -> Result<Option<Reason>, Unread> {
+    // What comes of `Unread` is about the facts themselves.
+    if let Some(reason) = refusal.reasons.iter().find(|reason| reason.subject == "facts") {
+        return Ok(Some(reason.clone()));
+    }
+    let failed = gone::failed(facts)?;
+    Ok(failed.first().map(|(backup, because)| Reason {
+        subject: format!("backup {backup}"),
+        because: format!("its list of volumes cannot be read from the object store: {because}"),
+        hint: String::new(),
+    }))
+}
+
+fn told(refusal: &Refusal, first: &Reason) -> String {
+    let others = refusal.reasons.iter().filter(|one| (&one.subject, &one.because) != (&first.subject, &first.because));
+    let more = others.count();
+    let first = format!("{}: {}", first.subject, first.because);
     if more > 0 { format!("{first}, and {more} more reasons") } else { first }
 }
 
@@ -218,76 +257,4 @@ fn is_inside(location: &Object) -> bool {
     // `service.namespace` looks like a domain; those of the internet are spoken to by TLS.
     let short = url.starts_with("http://") && host.matches('.').count() == 1;
     private || short || !host.contains('.') || host.rsplit('.').next() == Some("svc") || host.contains(".svc.")
-}
-
-/// What the schedules that include the namespace make of it.
-#[derive(Default)]
-struct Plan {
-    limit: Option<Limit>,
-    next: Option<Run>,
-    /// Why one that would include it takes nothing.
-    idle: Option<String>,
-}
-
-fn schedules(facts: &Facts, zone: &impl Fn(&str) -> Option<TimeZone>) -> Result<Plan, Unread> {
-    let velero = facts.velero_namespace.as_str();
-    let all: Vec<&Object> = facts.of(Kind::Schedule, velero)?.collect();
-    let backups: Vec<&Object> = facts.of(Kind::Backup, velero)?.collect();
-    let stopped = all.iter().chain(&backups).find_map(|object| schedule::unreadable(object));
-    let mut plan = Plan::default();
-    for object in all.into_iter().filter(|object| includes(object, "/spec/template", &facts.namespace)) {
-        let name = object.name();
-        let mut idle = |says: &str| plan.idle = Some(format!("schedule {name} takes nothing: {says}"));
-        if let Some(found) = schedule::idle(object, velero).as_ref().or(stopped.as_ref()) {
-            idle(&found.says);
-            continue;
-        }
-        let Ok(cron) = Cron::parse(object.str_at("/spec/schedule").unwrap_or("")) else {
-            continue;
-        };
-        let Some(zone) = cron.zone.as_deref().map_or(Some(TimeZone::UTC), zone) else {
-            idle(&format!("its time zone {} is not known", cron.zone.as_deref().unwrap_or("")));
-            continue;
-        };
-        if !cron.ever_fires() {
-            idle("its cron expression matches no time, and Velero makes a backup every minute");
-            continue;
-        }
-        let now = facts.taken.to_zoned(zone.clone()).datetime();
-        if let Some((_, longest)) = cron.gaps(now) {
-            let age = longest + (longest / 10).max(LEAST_SLACK);
-            if plan.limit.as_ref().is_none_or(|limit| age < limit.age) {
-                let hours = longest.as_secs() / 3600;
-                let gap = if hours > 0 { format!("{hours} h") } else { format!("{} min", longest.as_mins()) };
-                plan.limit = Some(Limit { age, because: format!("schedule {name} leaves {gap} between two backups") });
-            }
-        }
-        if let Some(run) = next(facts, object, &cron, &zone, &backups)
-            && plan.next.as_ref().is_none_or(|next| (!run.overdue, run.at) < (!next.overdue, next.at))
-        {
-            plan.next = Some(run);
-        }
-    }
-    Ok(plan)
-}
-
-/// Due is the first time after the last backup or skip (`schedule_controller.go:getNextRunTime` at v1.18.3); while one
-/// is being made the next waits.
-fn next(facts: &Facts, schedule: &Object, cron: &Cron, zone: &TimeZone, backups: &[&Object]) -> Option<Run> {
-    let after = |since: Timestamp| {
-        let next = cron.next(since.to_zoned(zone.clone()).datetime())?;
-        Some(next.to_zoned(zone.clone()).ok()?.timestamp())
-    };
-    let last = time(schedule, "/status/lastBackup").or_else(|| time(schedule, "/metadata/creationTimestamp"));
-    let since = last.max(time(schedule, "/status/lastSkipped"));
-    let running = backups.iter().any(|backup| {
-        let new = matches!(backup.str_at("/status/phase"), None | Some("New" | "InProgress"));
-        new && backup.label("velero.io/schedule-name") == Some(schedule.name())
-    });
-    let due = since.and_then(after).filter(|due| *due <= facts.taken && !running);
-    let run = |at, overdue| Run { schedule: schedule.name().to_owned(), at, overdue };
-    match due {
-        Some(due) if due + PATIENCE < facts.taken => Some(run(due, true)),
-        Some(_) | None => after(facts.taken).map(|at| run(at, false)),
-    }
 }

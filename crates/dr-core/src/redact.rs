@@ -54,6 +54,11 @@ pub fn facts(facts: &Facts) -> Facts {
     }
 }
 
+/// One object, the same way.
+pub fn value(value: &Value) -> Value {
+    Values::default().value(value)
+}
+
 /// The values of environment variables seen so far, each with its number.
 #[derive(Default)]
 struct Values(BTreeMap<String, usize>);

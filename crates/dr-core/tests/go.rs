@@ -3,7 +3,8 @@
 
 use dr_core::cron::Cron;
 use dr_core::go_duration::GoDuration;
-use jiff::civil::DateTime;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -42,6 +43,10 @@ fn cron_expressions_are_taken_and_refused_as_velero_does() {
     }
 }
 
+fn zone(name: &str) -> TimeZone {
+    dr_core::cron::zone(name, &|name| TimeZone::get(name).ok()).unwrap()
+}
+
 #[test]
 fn the_next_runs_are_those_that_velero_computes() {
     let from = ["2026-11-24T18:30:00", "2027-02-28T23:59:59", "2028-02-28T12:00:30"];
@@ -49,13 +54,14 @@ fn the_next_runs_are_those_that_velero_computes() {
         let Ok(cron) = Cron::parse(&text) else { continue };
         let mut ours = Vec::new();
         for from in from {
-            let mut at: DateTime = from.parse().unwrap();
+            let mut at: Timestamp = format!("{from}Z").parse().unwrap();
             for _ in 0..3 {
-                let Some(next) = cron.next(at) else {
+                let zone = cron.zone.as_deref().map_or(TimeZone::UTC, zone);
+                let Some(next) = cron.next_in(at, &zone) else {
                     ours.push("never".to_owned());
                     break;
                 };
-                ours.push(next.to_string());
+                ours.push(next.strftime("%Y-%m-%dT%H:%M:%S").to_string());
                 at = next;
             }
         }
@@ -64,11 +70,57 @@ fn the_next_runs_are_those_that_velero_computes() {
     }
 }
 
+/// A generated one, with Go's answer; -1 is never.
+#[derive(Deserialize)]
+struct Generated {
+    text: String,
+    from: i64,
+    nanos: i32,
+    duration: bool,
+    next: Vec<i64>,
+    value: Option<i64>,
+    error: bool,
+}
+
+/// `cargo xtask diff cron` asks of many more.
+#[test]
+fn generated_expressions_fire_and_durations_are_read_as_by_gos_libraries_in_their_time_zones() {
+    let mut seen = 0;
+    for line in include_str!("cron.jsonl").lines() {
+        let Generated { text, from, nanos, duration, next, value, error } = serde_json::from_str(line).unwrap();
+        seen += 1;
+        if duration {
+            let ours = GoDuration::parse(&text).ok().map(|duration| duration.0);
+            assert_eq!((ours, ours.is_none()), (value, error), "{text:?}");
+            continue;
+        }
+        let get = |name: &str| TimeZone::get(name).ok();
+        let read = Cron::parse(&text).ok().and_then(|cron| {
+            let zone = cron.zone.as_deref().map_or(Some(TimeZone::UTC), |name| dr_core::cron::zone(name, &get))?;
+            Some((cron, zone))
+        });
+        let Some((cron, zone)) = read else {
+            assert!(error, "{text:?} is refused");
+            continue;
+        };
+        let mut at = Timestamp::new(from, nanos).unwrap();
+        let mut ours = Vec::new();
+        while ours.len() < 4 && ours.last() != Some(&-1) {
+            let found = cron.next_in(at, &zone);
+            ours.push(found.map_or(-1, Timestamp::as_second));
+            at = found.unwrap_or(at);
+        }
+        assert_eq!((ours, false), (next, error), "{text:?} from {from}.{nanos:09}");
+    }
+    assert!(seen >= 3_000, "{seen}");
+}
+
 #[test]
 fn gaps_are_the_shortest_and_the_longest_of_a_year() {
     let gaps = |text: &str| {
-        let (short, long) = Cron::parse(text).unwrap().gaps("2026-01-01T00:00:00".parse().unwrap()).unwrap();
-        (short.as_hours(), long.as_hours())
+        let from = "2026-01-01T00:00:00Z".parse().unwrap();
+        let gaps = Cron::parse(text).unwrap().gaps_in(from, &TimeZone::UTC).unwrap();
+        (gaps.shortest.as_hours(), gaps.longest.as_hours())
     };
     assert_eq!(gaps("0 2 * * *"), (24, 24));
     assert_eq!(gaps("0 2 * * 1-5"), (24, 72));

@@ -9,12 +9,13 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dr_core::choose::{Choice, Newest, Request, choose, covering};
 use dr_core::facts::{Archive, Document, Documents, Facts, Listed};
 use dr_core::kind::Kind;
-use dr_core::recovery::{Limit, Recovery, Standing, Survives, judge, namespaces};
+use dr_core::recovery::{Asked, Limit, Recovery, Standing, Survives, Velero, gone, is_held, judge, namespaces, server};
+use dr_core::select::{Policies, Server, Version};
 use jiff::SignedDuration;
 use jiff::tz::{Offset, TimeZone};
 use serde_json::{Value, json};
@@ -23,9 +24,23 @@ mod common;
 
 use common::{empty, push};
 
-/// A cluster with a StatefulSet `db` on claim `data-db-0`, and an object store outside it.
+/// A cluster with a StatefulSet `db` on claim `data-db-0`, whose driver takes snapshots, and an object store outside it.
 fn cluster() -> Facts {
     let mut facts = empty();
+    for name in ["shop", "velero"] {
+        let namespace = json!({ "metadata": { "name": name }, "status": { "phase": "Active" } });
+        push(&mut facts, Kind::Namespace, namespace);
+    }
+    claim(&mut facts, "data-db-0");
+    let pod = json!({ "metadata": { "name": "db-0", "labels": { "app": "db" } },
+        "spec": { "nodeName": "node1", "containers": [{ "name": "db" }],
+                  "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": "data-db-0" } }] },
+        "status": { "phase": "Running" } });
+    push(&mut facts, Kind::Pod, pod);
+    let class = json!({ "metadata": { "name": "fast" }, "provisioner": "csi.test" });
+    push(&mut facts, Kind::StorageClass, class);
+    let snapshots = json!({ "metadata": { "name": "snap" }, "driver": "csi.test" });
+    push(&mut facts, Kind::VolumeSnapshotClass, snapshots);
     push(
         &mut facts,
         Kind::StatefulSet,
@@ -34,6 +49,24 @@ fn cluster() -> Facts {
     );
     location(&mut facts, "https://s3.example.com");
     facts
+}
+
+/// A claim of `shop` that is bound to a volume of the driver.
+fn claim(facts: &mut Facts, name: &str) {
+    let of = json!({ "namespace": "shop", "name": name });
+    push(
+        facts,
+        Kind::PersistentVolume,
+        json!({ "metadata": { "name": format!("pv-{name}") },
+                "spec": { "claimRef": of, "storageClassName": "fast", "capacity": { "storage": "1Gi" },
+                          "csi": { "driver": "csi.test", "volumeHandle": name } } }),
+    );
+    push(
+        facts,
+        Kind::PersistentVolumeClaim,
+        json!({ "metadata": { "name": name }, "status": { "phase": "Bound" },
+                "spec": { "volumeName": format!("pv-{name}"), "storageClassName": "fast" } }),
+    );
 }
 
 fn location(facts: &mut Facts, url: &str) {
@@ -87,14 +120,23 @@ fn schedule(facts: &mut Facts, name: &str, cron: &str, more: Value) {
     push(facts, Kind::Schedule, object);
 }
 
+fn velero() -> Velero {
+    let server = Server { csi: true, ..Server::plain(Version::NEWEST, "velero") };
+    Velero { server: Ok(server), policies: BTreeMap::new() }
+}
+
 fn judged_with(facts: &Facts, rpo: Option<Limit>) -> Recovery {
+    judged_by(facts, rpo, &velero())
+}
+
+fn judged_by(facts: &Facts, rpo: Option<Limit>, velero: &Velero) -> Recovery {
     let found = match covering(facts, &Request::default()) {
         Ok(Newest::Found(covering)) => Ok(covering),
         Ok(Newest::Fetch { backup }) => panic!("the list of {backup} was not read"),
         Err(refusal) => Err(refusal),
     };
     let zone = |name: &str| (name == "Test/EastByTwo").then(|| TimeZone::fixed(Offset::constant(2)));
-    judge(facts, found.as_ref(), rpo.as_ref(), &zone)
+    judge(facts, found.as_ref(), &Asked { rpo, leave: Vec::new(), velero }, &zone)
 }
 
 fn judged(facts: &Facts) -> Recovery {
@@ -323,4 +365,200 @@ fn a_restore_would_take_the_same_backup() {
     let Ok(Choice::Take(chosen)) = choose(&facts, &Request::default()) else { panic!("nothing is chosen") };
     let Ok(Newest::Found(found)) = covering(&facts, &Request::default()) else { panic!("nothing is found") };
     assert_eq!((found.backup, found.volumes, found.passed_over), (chosen.backup, chosen.volumes, chosen.passed_over));
+}
+
+/// What a schedule with this template comes to, with a backup that is an hour old.
+fn by_template(template: Value) -> Recovery {
+    let mut facts = cluster();
+    backup(&mut facts, "one", "11:00", &["data-db-0"]);
+    schedule(&mut facts, "s", "0 * * * *", json!({ "spec": { "template": template } }));
+    judged(&facts)
+}
+
+#[test]
+fn a_schedule_that_does_not_take_the_data_is_no_schedule_and_sets_no_age() {
+    let shop = |more: Value| {
+        let mut template = json!({ "includedNamespaces": ["shop"] });
+        template.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        template
+    };
+    let cases = [
+        (
+            shop(json!({ "snapshotVolumes": false })),
+            "schedule s does not take claim data-db-0: snapshotVolumes is false",
+        ),
+        (
+            shop(json!({ "labelSelector": { "matchLabels": { "app": "web" } } })),
+            "schedule s does not take claim data-db-0: ",
+        ),
+        (shop(json!({ "includedResources": ["deployments"] })), "schedule s does not take claim data-db-0: "),
+        (shop(json!({ "storageLocation": "elsewhere" })), "schedule s does not take claim data-db-0: "),
+    ];
+    for (template, because) in cases {
+        let recovery = by_template(template.clone());
+        let told = (recovery.standing, &recovery.limit, &recovery.next);
+        assert_eq!(told, (Standing::NoSchedule, &None, &None), "{template}: {}", recovery.because);
+        assert!(recovery.because.starts_with(because), "{template}: {}", recovery.because);
+    }
+    assert_eq!(by_template(shop(json!({}))).standing, Standing::Good);
+    let file_copies = by_template(shop(json!({ "snapshotVolumes": false, "defaultVolumesToFsBackup": true })));
+    assert_eq!(file_copies.standing, Standing::NoSchedule, "no node-agent runs: {}", file_copies.because);
+    let matching = shop(json!({ "labelSelector": { "matchLabels": { "app": "db" } } }));
+    assert_eq!(by_template(matching).standing, Standing::Good, "the pod brings its claim along");
+}
+
+#[test]
+fn of_two_schedules_the_one_that_takes_everything_tells_how_old_the_data_may_be() {
+    let mut facts = cluster();
+    claim(&mut facts, "files");
+    backup(&mut facts, "one", "02:00", &["data-db-0", "files"]);
+    schedule(&mut facts, "nightly", "0 1 * * *", json!({}));
+    let template = json!({ "includedNamespaces": ["shop"], "labelSelector": { "matchLabels": { "app": "db" } } });
+    schedule(&mut facts, "hourly", "0 * * * *", json!({ "spec": { "template": template } }));
+    let recovery = is(&facts, Standing::Good, "schedule nightly leaves 24 h between two backups");
+    assert_eq!(recovery.next.unwrap().schedule, "nightly");
+}
+
+#[test]
+fn a_claim_that_is_not_there_is_in_no_next_backup() {
+    let mut facts = cluster();
+    facts.objects.insert(Kind::PersistentVolumeClaim, Listed::Objects(Vec::new()));
+    backup(&mut facts, "one", "11:00", &["data-db-0"]);
+    schedule(&mut facts, "s", "0 * * * *", json!({}));
+    is(&facts, Standing::NoSchedule, "schedule s does not take claim data-db-0: there is no such claim now");
+}
+
+#[test]
+fn a_schedule_for_other_namespaces_is_not_told_of_by_names_and_by_patterns() {
+    for included in [json!(["books"]), json!(["bo*"]), json!(["bo?ks"])] {
+        let recovery = by_template(json!({ "includedNamespaces": included }));
+        assert_eq!(
+            (recovery.standing, recovery.because.as_str()),
+            (Standing::NoSchedule, "no schedule includes it"),
+            "{included}"
+        );
+    }
+    assert_eq!(by_template(json!({ "includedNamespaces": ["sh?p"] })).standing, Standing::Good);
+}
+
+#[test]
+fn what_decides_whether_a_schedule_takes_the_data_and_is_not_known_is_never_good() {
+    let mut facts = cluster();
+    backup(&mut facts, "one", "11:00", &["data-db-0"]);
+    schedule(&mut facts, "s", "0 * * * *", json!({}));
+    let unknown = Velero { server: Err("the image does not tell".to_owned()), ..velero() };
+    let recovery = judged_by(&facts, None, &unknown);
+    let because = "whether schedule s takes its data is not known: the image does not tell";
+    assert_eq!((recovery.standing, recovery.because.as_str()), (Standing::Unknown, because));
+    assert!(recovery.point.is_some(), "what there is is told");
+    let rpo = Some(Limit { age: hours(2), because: "--rpo".to_owned() });
+    assert_eq!(judged_by(&facts, rpo, &unknown).standing, Standing::Good, "the user says how old it may be");
+    facts.objects.insert(Kind::Pod, Listed::Forbidden("not yours".to_owned()));
+    is(&facts, Standing::Unknown, "whether schedule s takes its data is not known: cannot list pods: not yours");
+}
+
+#[test]
+fn policies_that_a_schedule_names_decide_and_are_unknown_until_they_are_read() {
+    let mut facts = cluster();
+    backup(&mut facts, "one", "11:00", &["data-db-0"]);
+    let template = json!({ "includedNamespaces": ["shop"], "resourcePolicy": { "kind": "configmap", "name": "p" } });
+    schedule(&mut facts, "s", "0 * * * *", json!({ "spec": { "template": template } }));
+    assert_eq!(judged(&facts).standing, Standing::Unknown);
+    let skip = json!({ "version": "v1", "volumePolicies": [
+        { "conditions": { "storageClass": ["fast"] }, "action": { "type": "skip" } }] });
+    let read = Velero { policies: BTreeMap::from([("p".to_owned(), Policies::Read(skip))]), ..velero() };
+    let recovery = judged_by(&facts, None, &read);
+    assert_eq!(recovery.standing, Standing::NoSchedule);
+    assert!(recovery.because.starts_with("schedule s does not take claim data-db-0: "), "{}", recovery.because);
+}
+
+#[test]
+fn a_claim_that_is_left_need_not_be_taken() {
+    let mut facts = cluster();
+    claim(&mut facts, "cache");
+    backup(&mut facts, "one", "11:00", &["data-db-0"]);
+    let template = json!({ "includedNamespaces": ["shop"], "labelSelector": { "matchLabels": { "app": "db" } } });
+    schedule(&mut facts, "s", "0 * * * *", json!({ "spec": { "template": template } }));
+    let leave = vec!["cache".to_owned()];
+    let request = Request { leave: leave.clone(), ..Request::default() };
+    let Ok(Newest::Found(found)) = covering(&facts, &request) else { panic!("nothing is found") };
+    let velero = velero();
+    let judged = |leave| judge(&facts, Ok(&found), &Asked { rpo: None, leave, velero: &velero }, &|_| None);
+    assert_eq!(judged(leave).standing, Standing::Good);
+    assert_eq!(judged(Vec::new()).standing, Standing::NoSchedule);
+}
+
+#[test]
+fn a_list_that_could_not_be_read_is_unknown_however_many_newer_backups_failed_otherwise() {
+    let mut facts = cluster();
+    for hour in 1..=7 {
+        backup(&mut facts, &format!("b{hour}"), &format!("0{hour}:00"), &[]);
+    }
+    facts.documents.get_mut("b1").unwrap().volume_infos = Document::Failed("answered 403".to_owned());
+    let because =
+        "backup b1: its list of volumes cannot be read from the object store: answered 403, and 6 more reasons";
+    is(&facts, Standing::Unknown, because);
+    facts.documents.get_mut("b1").unwrap().volume_infos = Document::Read(Vec::new());
+    assert_eq!(judged(&facts).standing, Standing::Nothing);
+}
+
+/// `shop` is deleted, with everything that was in it.
+fn deleted() -> Facts {
+    let mut facts = cluster();
+    backup(&mut facts, "one", "11:00", &["data-db-0"]);
+    for kind in [Kind::StatefulSet, Kind::Pod, Kind::PersistentVolumeClaim, Kind::PersistentVolume] {
+        facts.objects.insert(kind, Listed::Objects(Vec::new()));
+    }
+    facts.objects.insert(Kind::Namespace, Listed::Objects(Vec::new()));
+    facts
+}
+
+#[test]
+fn a_namespace_that_is_deleted_is_the_most_endangered_and_told_with_its_newest_recovery_point() {
+    let mut facts = deleted();
+    schedule(&mut facts, "s", "0 * * * *", json!({}));
+    assert_eq!(namespaces(&facts), Ok(BTreeSet::new()));
+    let shop = BTreeSet::from(["shop".to_owned()]);
+    assert_eq!(gone(&facts, &BTreeSet::new()), Ok(shop.clone()));
+    assert_eq!(gone(&facts, &shop), Ok(BTreeSet::new()));
+    let recovery = is(&facts, Standing::Gone, "the namespace is gone");
+    assert_eq!(recovery.point.unwrap().backup, "one");
+    assert!(Standing::Gone < Standing::Nothing);
+    push(&mut facts, Kind::Namespace, json!({ "metadata": { "name": "shop" } }));
+    is(&facts, Standing::Gone, "it has no claim any more");
+}
+
+#[test]
+fn a_namespace_that_is_gone_is_known_by_copies_lists_and_names() {
+    let none = BTreeSet::new();
+    let shop = BTreeSet::from(["shop".to_owned()]);
+    let mut facts = deleted();
+    facts.documents.clear();
+    facts.objects.insert(Kind::Backup, Listed::Objects(Vec::new()));
+    assert_eq!(gone(&facts, &none), Ok(shop.clone()), "by its file copies");
+    facts.objects.insert(Kind::PodVolumeBackup, Listed::Objects(Vec::new()));
+    assert_eq!(gone(&facts, &none), Ok(none.clone()));
+    assert_eq!(is_held(&facts), Ok(false));
+    backup(&mut facts, "named", "10:00", &[]);
+    assert_eq!(gone(&facts, &none), Ok(shop.clone()), "a backup names it");
+    assert_eq!(is_held(&facts), Ok(false), "and holds nothing of it");
+    facts.documents.get_mut("named").unwrap().volume_infos = Document::Failed("answered 403".to_owned());
+    assert_eq!(is_held(&facts), Ok(true), "or may");
+    let recovery = judged(&facts);
+    assert_eq!(recovery.standing, Standing::Unknown);
+    assert!(recovery.because.starts_with("there is no such namespace; backup named: "), "{}", recovery.because);
+}
+
+#[test]
+fn the_server_is_that_of_the_deployment_that_runs_it() {
+    let mut facts = cluster();
+    assert_eq!(server(&facts, None), Err("no Deployment in namespace velero runs Velero's server".to_owned()));
+    let image = |image: &str| {
+        json!({ "metadata": { "name": "velero", "namespace": "velero" }, "spec": { "template": { "spec": {
+            "containers": [{ "name": "velero", "image": image, "args": ["server", "--features=EnableCSI"] }] } } } })
+    };
+    push(&mut facts, Kind::Deployment, image("velero/velero@sha256:1"));
+    let untold = "the image velero/velero@sha256:1 does not tell Velero's version; --velero-version names it";
+    assert_eq!(server(&facts, None), Err(untold.to_owned()));
+    assert_eq!(server(&facts, Some(Version::NEWEST)).map(|server| server.csi), Ok(true));
 }

@@ -4,6 +4,7 @@
 
 use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dr_core::facts::Document;
@@ -53,6 +54,7 @@ struct Server {
     downloads: Arc<Mutex<Vec<(String, Value)>>>,
     says: Murmur,
     store: Arc<Mutex<Store>>,
+    velero_is_down: Arc<AtomicBool>,
 }
 
 /// How the object store answers.
@@ -89,6 +91,7 @@ impl Served {
             downloads: Arc::default(),
             says: Arc::default(),
             store: Arc::new(Mutex::new(Store::Whole)),
+            velero_is_down: Arc::default(),
         };
         let serving = server.clone();
         std::thread::spawn(move || {
@@ -101,6 +104,11 @@ impl Served {
     /// Every request since the last time this was asked.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.server.seen.lock().expect("no test has panicked"))
+    }
+
+    /// From now on nobody answers a DownloadRequest, or somebody does again.
+    pub fn velero_is_down(&self, down: bool) {
+        self.server.velero_is_down.store(down, Ordering::Relaxed);
     }
 
     /// From now on this is what every command in a container of the staged pods says; none: what the volume holds.
@@ -176,6 +184,9 @@ impl Server {
                 None => json_response(404, &json!({ "kind": "Status", "code": 404, "reason": "NotFound" })),
                 Some((_, request)) => {
                     let mut answered = request.clone();
+                    if self.velero_is_down.load(Ordering::Relaxed) {
+                        return json_response(200, &answered);
+                    }
                     let target = &request["spec"]["target"];
                     let at = |field: &str| target[field].as_str().unwrap_or_default().to_owned();
                     let url = format!("{}/store/{}/{}?X-Amz-Signature=planted", self.url, at("kind"), at("name"));

@@ -213,7 +213,7 @@ fn unknown_version(version: Version) -> Option<String> {
 
 /// The one value of a ConfigMap with resource policies. Velero reads it with go-yaml v3, which is YAML 1.2, and not as
 /// kubectl reads manifests.
-fn policies(data: Option<BTreeMap<String, String>>) -> Policies {
+pub(super) fn policies(data: Option<BTreeMap<String, String>>) -> Policies {
     let Some(data) = data else {
         return Policies::Missing;
     };

@@ -14,6 +14,9 @@ use crate::backup::result::Method;
 /// The label of everything that belongs to one backup's fingerprints; the backup's name is its value.
 pub(crate) const FINGERPRINT: &str = "kubectl-dr/fingerprint";
 
+/// The label that tells whose backup or schedule it is.
+pub(crate) const NAMESPACE: &str = "kubectl-dr/namespace";
+
 /// How long Velero waits for a hook. A checkpoint of a busy database takes as long as its dirty pages.
 const HOOK_TIMEOUT: &str = "2m0s";
 
@@ -35,7 +38,41 @@ pub(crate) fn name(namespace: &str, now: Timestamp) -> String {
 
 /// The Backup object.
 pub(crate) fn backup(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
-    let Wanted { name, namespace, velero_namespace, location, ttl } = wanted;
+    let Wanted { name, namespace, velero_namespace, location, ttl: _ } = wanted;
+    json!({
+        "apiVersion": "velero.io/v1",
+        "kind": "Backup",
+        "metadata": {
+            "name": name,
+            "namespace": velero_namespace,
+            "labels": { NAMESPACE: namespace, "velero.io/storage-location": location },
+        },
+        "spec": spec(wanted, volumes),
+    })
+}
+
+/// The Schedule object whose backups have the very same spec. They get its labels: Velero copies them where the template
+/// has none.
+pub(crate) fn schedule(wanted: &Wanted<'_>, volumes: &[Volume], cron: Option<&str>) -> Value {
+    let Wanted { name, namespace, velero_namespace, location: _, ttl: _ } = wanted;
+    let mut spec = json!({ "template": spec(wanted, volumes) });
+    if let (Some(cron), Some(map)) = (cron, spec.as_object_mut()) {
+        map.insert("schedule".to_owned(), cron.into());
+    }
+    json!({
+        "apiVersion": "velero.io/v1",
+        "kind": "Schedule",
+        "metadata": {
+            "name": name,
+            "namespace": velero_namespace,
+            "labels": { NAMESPACE: namespace },
+        },
+        "spec": spec,
+    })
+}
+
+fn spec(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
+    let Wanted { name, namespace, velero_namespace: _, location, ttl } = wanted;
     let files = copied_by_default(volumes);
     let snapshots = volumes.iter().any(|volume| volume.method == Method::CsiSnapshot);
     let mut spec = json!({
@@ -60,16 +97,7 @@ pub(crate) fn backup(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
             map.insert("resourcePolicy".to_owned(), policy);
         }
     }
-    json!({
-        "apiVersion": "velero.io/v1",
-        "kind": "Backup",
-        "metadata": {
-            "name": name,
-            "namespace": velero_namespace,
-            "labels": { "kubectl-dr/namespace": namespace, "velero.io/storage-location": location },
-        },
-        "spec": spec,
-    })
+    spec
 }
 
 pub(crate) fn policy_name(backup: &str) -> String {
@@ -101,7 +129,7 @@ pub(crate) fn policy(wanted: &Wanted<'_>, volumes: &[Volume]) -> Option<Value> {
     // JSON is YAML, and Velero reads YAML here.
     let text = json!({ "version": "v1", "volumePolicies": policies }).to_string();
     Some(json!({
-        "metadata": { "labels": { "kubectl-dr/namespace": wanted.namespace } },
+        "metadata": { "labels": { NAMESPACE: wanted.namespace } },
         "data": { "policies.yaml": text },
     }))
 }
@@ -212,6 +240,16 @@ mod tests {
             hook.pointer("/labelSelector/matchLabels"),
             Some(&json!({ "app": "postgres", "statefulset.kubernetes.io/pod-name": "postgres-0" }))
         );
+    }
+
+    #[test]
+    fn a_schedule_makes_the_very_backups_that_the_command_makes() {
+        let volumes = [volume("data", Method::CsiSnapshot), volume("files", Method::FileSystem)];
+        let wanted = Wanted { ttl: Some(Duration::from_secs(3600)), ..wanted() };
+        let schedule = schedule(&wanted, &volumes, Some("0 1 * * *"));
+        assert_eq!(schedule.pointer("/spec/template"), backup(&wanted, &volumes).pointer("/spec"));
+        assert_eq!(schedule.pointer("/spec/schedule"), Some(&json!("0 1 * * *")));
+        assert_eq!(schedule.pointer("/metadata/labels/kubectl-dr~1namespace"), Some(&json!("shop")));
     }
 
     #[test]

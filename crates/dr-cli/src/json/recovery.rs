@@ -79,6 +79,7 @@ impl<'a> From<&'a Recovery> for ItemV1<'a> {
     fn from(one: &'a Recovery) -> Self {
         let Recovery { namespace, standing, because, point, limit, next } = one;
         let standing = match standing {
+            Standing::Gone => "gone",
             Standing::Nothing => "nothing",
             Standing::Unknown => "unknown",
             Standing::Old => "old",

@@ -18,6 +18,38 @@ pub(crate) fn text(answer: &Answer, wide: bool) -> Result<String, Failure> {
     table(&lines)
 }
 
+/// One line per namespace whose state or newest recovery point is another than before; all of them at first.
+pub(crate) fn changes(before: Option<&Answer>, now: &Answer) -> Vec<String> {
+    let at = plan::at(now.taken);
+    let point = |one: &Recovery| one.point.as_ref().map(|point| (point.backup.clone(), point.taken));
+    let of = |one: &Recovery| {
+        let backup = one.point.as_ref().map_or_else(String::new, |point| format!(", backup {}", point.backup));
+        format!("{}{backup}: {}", state(one.standing), one.because)
+    };
+    let mut lines = Vec::new();
+    for one in &now.namespaces {
+        let was = before.and_then(|before| before.namespaces.iter().find(|other| other.namespace == one.namespace));
+        match was {
+            None => lines.push(format!("{at}  {}: {}", one.namespace, of(one))),
+            Some(was) if was.standing != one.standing => {
+                lines.push(format!("{at}  {}: {} -> {}", one.namespace, state(was.standing), of(one)));
+            }
+            Some(was) if point(was) != point(one) => lines.push(format!("{at}  {}: {}", one.namespace, of(one))),
+            Some(_) => {}
+        }
+    }
+    for was in before.into_iter().flat_map(|before| &before.namespaces) {
+        if now.namespaces.iter().all(|one| one.namespace != was.namespace) {
+            lines.push(format!(
+                "{at}  {}: {} -> no longer there, and no backup holds it",
+                was.namespace,
+                state(was.standing)
+            ));
+        }
+    }
+    lines
+}
+
 fn row(one: &Recovery, now: Timestamp, wide: bool) -> String {
     let none = || "-".to_owned();
     let point = one.point.as_ref();
@@ -51,6 +83,7 @@ fn row(one: &Recovery, now: Timestamp, wide: bool) -> String {
 
 fn state(standing: Standing) -> &'static str {
     match standing {
+        Standing::Gone => "GONE",
         Standing::Nothing => "NOTHING",
         Standing::Unknown => "UNKNOWN",
         Standing::Old => "OLD",

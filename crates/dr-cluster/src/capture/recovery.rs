@@ -10,17 +10,24 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{AT_ONCE, CaptureError, PATIENCE, listed, select, served_groups};
+use super::{AT_ONCE, CaptureError, PATIENCE, listed, merge, select, served_groups};
 use crate::archive::FINGERPRINT;
 use crate::connect::Connection;
 use crate::request::Selection;
 
 /// Whole, of every namespace.
-const EVERYWHERE: &[Kind] = &[Kind::CSIDriver, Kind::VolumeSnapshotClass];
+const EVERYWHERE: &[Kind] =
+    &[Kind::Namespace, Kind::PersistentVolume, Kind::StorageClass, Kind::CSIDriver, Kind::VolumeSnapshotClass];
 
 /// Whole, of Velero's namespace.
-const OF_VELERO: &[Kind] =
-    &[Kind::Backup, Kind::Schedule, Kind::BackupStorageLocation, Kind::PodVolumeBackup, Kind::DeleteBackupRequest];
+const OF_VELERO: &[Kind] = &[
+    Kind::Backup,
+    Kind::Schedule,
+    Kind::BackupStorageLocation,
+    Kind::VolumeSnapshotLocation,
+    Kind::PodVolumeBackup,
+    Kind::DeleteBackupRequest,
+];
 
 /// Of one namespace, or of all: what [`dr_core::recovery::judge`] decides on, and nothing that a restore would need
 /// beside it. The facts' namespace is left to whoever asks.
@@ -32,10 +39,15 @@ pub async fn recovery(
 ) -> Result<Facts, CaptureError> {
     let deadline = Instant::now() + PATIENCE;
     let groups = served_groups(connection, deadline).await?;
-    let workloads = WORKLOADS.iter().map(|(kind, _)| *kind).chain([Kind::PersistentVolumeClaim]);
+    let workloads = WORKLOADS.iter().map(|(kind, _)| *kind).chain([Kind::PersistentVolumeClaim, Kind::Pod]);
     let mut selections: Vec<Selection<'_>> = workloads.map(|kind| select(kind, namespace, "")).collect();
     selections.extend(EVERYWHERE.iter().map(|kind| select(*kind, None, "")));
     selections.extend(OF_VELERO.iter().map(|kind| select(*kind, Some(velero), "")));
+    if namespace.is_some_and(|namespace| namespace != velero) {
+        // Velero's server and its node-agents.
+        let kinds = [Kind::Deployment, Kind::DaemonSet, Kind::Pod];
+        selections.extend(kinds.map(|kind| select(kind, Some(velero), "")));
+    }
     selections.push(select(Kind::ConfigMap, Some(velero), &format!("{OPERATION},!{FINGERPRINT}")));
     let reads: Vec<_> = selections
         .iter()
@@ -44,7 +56,15 @@ pub async fn recovery(
             Ok::<_, CaptureError>((selection.kind, listed))
         })
         .collect();
-    let objects: BTreeMap<Kind, Listed> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+    let answers: Vec<(Kind, Listed)> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+    let mut objects: BTreeMap<Kind, Listed> = BTreeMap::new();
+    for (kind, listed) in answers {
+        let listed = match objects.remove(&kind) {
+            Some(first) => merge(first, listed),
+            None => listed,
+        };
+        objects.insert(kind, listed);
+    }
     Ok(Facts {
         format: facts::FORMAT,
         taken: now,

@@ -1,6 +1,6 @@
 //! Backups expire before the next one is made.
 
-use dr_core::cron::Cron;
+use dr_core::cron::{Cron, Gaps};
 use dr_core::go_duration::GoDuration;
 use dr_core::kind::Kind;
 use dr_yaml::Path;
@@ -27,10 +27,11 @@ const DEFAULT_TTL: GoDuration = GoDuration(720 * 3_600 * 1_000_000_000);
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     // A year with a leap day in the one that follows: no year has longer gaps.
-    let from = jiff::civil::date(2027, 1, 1).at(0, 0, 0, 0);
+    let from = jiff::Timestamp::constant(1_798_761_600, 0);
     for object in context.of(Kind::Schedule) {
         let Some(text) = object.raw.str_at("/spec/schedule") else { continue };
-        let Some((_, longest)) = Cron::parse(text).ok().and_then(|cron| cron.gaps(from)) else { continue };
+        let gaps = Cron::parse(text).ok().and_then(|cron| cron.gaps_in(from, &jiff::tz::TimeZone::UTC));
+        let Some(Gaps { longest, .. }) = gaps else { continue };
         let written = object.raw.str_at("/spec/template/ttl");
         let Ok(ttl) = written.map_or(Ok(DEFAULT_TTL), GoDuration::parse) else { continue };
         // Nothing, or less, means the default as well.

@@ -1,4 +1,5 @@
-use dr_core::recovery::{Point, Run, Survives};
+use dr_core::recovery::{Limit, Point, Run, Survives};
+use jiff::SignedDuration;
 
 use super::*;
 
@@ -57,6 +58,7 @@ pub(crate) fn answer() -> Answer {
             soon(),
         ),
         one("closed", Standing::Unknown, "the object store answers 403", None, limit(), soon()),
+        one("gone", Standing::Gone, "the namespace is gone", Some(point(60, Survives::Cluster)), None, None),
         one("lost", Standing::Nothing, "no backup includes it", None, None, None),
     ];
     Answer::new(at("2026-01-02T12:00:00Z"), namespaces)
@@ -66,7 +68,7 @@ pub(crate) fn answer() -> Answer {
 fn the_most_endangered_comes_first_and_of_old_data_the_oldest() {
     let answer = answer();
     let names: Vec<&str> = answer.namespaces.iter().map(|one| one.namespace.as_str()).collect();
-    assert_eq!(names, ["lost", "closed", "older", "old", "late", "free", "good"]);
+    assert_eq!(names, ["gone", "lost", "closed", "older", "old", "late", "free", "good"]);
 }
 
 #[test]

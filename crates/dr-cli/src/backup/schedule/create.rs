@@ -1,0 +1,70 @@
+//! `kubectl dr backup schedule create`.
+
+use dr_core::kind::Kind;
+use dr_core::object::Key;
+use dr_core::recovery::Limit;
+
+use super::would::would;
+use super::{CreateArgs, warn};
+use crate::exit::Exit;
+use crate::flags::{Flags, Output};
+use crate::glue::{Need, Session};
+use crate::json::schedule::{Did, ScheduleV1};
+use crate::report::Failure;
+use crate::{out, render};
+
+pub(super) async fn create(
+    session: &Session,
+    flags: &Flags,
+    namespace: &str,
+    args: &CreateArgs,
+    rpo: Option<Limit>,
+) -> Result<Exit, Failure> {
+    let would = would(session, namespace, Some(&args.cron), &args.wish, rpo).await?;
+    if would.live.is_some() {
+        let hint = format!("kubectl dr backup schedule align --ns {namespace} --name {}", would.name);
+        return Err(Failure::refused(format!("there is a Schedule {} already", would.name)).hint(hint));
+    }
+    if let Some(policy) = would.policy.as_ref().filter(|policy| policy.live.is_some()) {
+        let message = format!("there is a ConfigMap {} in {} already", policy.name, would.velero);
+        return Err(Failure::refused(message).hint("it holds the policies of another schedule; give another --name"));
+    }
+    let undo = undo(&would);
+    if !args.dry_run {
+        warn(&would);
+        let mut needs = vec![need("create", Kind::Schedule, &would.velero)];
+        needs.extend(would.policy.as_ref().map(|_| need("create", Kind::ConfigMap, &would.velero)));
+        session.need(&needs).await?;
+        if let Some(policy) = &would.policy {
+            // Without it Velero refuses every backup of the schedule.
+            let key = Key::namespaced(Kind::ConfigMap, &would.velero, &policy.name);
+            session.create(key, policy.object.clone()).await?;
+        }
+        session.create(would.key(), would.object.clone()).await?;
+    }
+    let did = if args.dry_run { Did::Nothing } else { Did::Created };
+    let document = ScheduleV1::new(&would, did, Exit::Done, &undo);
+    match flags.output {
+        Output::Table | Output::Wide => {
+            let text = render::schedule::created(&would, args.dry_run, &undo)?;
+            out::result(&text)?;
+            if args.dry_run {
+                warn(&would);
+            }
+        }
+        Output::Json => out::json(&document)?,
+        Output::Yaml => out::yaml(&document)?,
+        Output::Name => out::result(&format!("schedule.velero.io/{}", would.name))?,
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn need(verb: &'static str, kind: Kind, namespace: &str) -> Need {
+    Need { verb, kind, namespace: Some(namespace.to_owned()), subresource: None }
+}
+
+fn undo(would: &super::Would) -> Vec<String> {
+    let velero = &would.velero;
+    let policy = would.policy.as_ref().map(|policy| format!("kubectl -n {velero} delete configmap {}", policy.name));
+    std::iter::once(format!("kubectl -n {velero} delete schedules.velero.io {}", would.name)).chain(policy).collect()
+}

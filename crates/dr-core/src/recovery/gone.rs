@@ -1,0 +1,65 @@
+//! Namespaces that are no more and that backups still hold: nobody misses them until the backups expire.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::choose::includes;
+use crate::facts::{Document, Facts, Unread};
+use crate::kind::Kind;
+use crate::object::Object;
+
+/// Namespaces of which backups hold data, as far as the cluster and the lists of volumes that were read tell, beside the
+/// ones that have claims or ask for some. One that is deleted and that a backup names counts too: whether its data is
+/// held the list of volumes tells.
+pub fn gone(facts: &Facts, named: &BTreeSet<String>) -> Result<BTreeSet<String>, Unread> {
+    let mut found = held(facts)?;
+    if let Ok(namespaces) = facts.all(Kind::Namespace) {
+        let there: BTreeSet<&str> = namespaces.iter().map(Object::name).collect();
+        for backup in facts.of(Kind::Backup, &facts.velero_namespace)? {
+            let listed = backup.list_at("/spec/includedNamespaces").iter().filter_map(Value::as_str);
+            let plain = listed.filter(|name| !name.contains(['*', '?', '[', '{', '\\']) && !there.contains(name));
+            found.extend(plain.map(str::to_owned));
+        }
+    }
+    Ok(found.into_iter().filter(|name| !named.contains(name)).collect())
+}
+
+/// Whether a backup holds, or may hold, data of the namespace of the facts.
+pub fn is_held(facts: &Facts) -> Result<bool, Unread> {
+    Ok(held(facts)?.contains(&facts.namespace) || !failed(facts)?.is_empty())
+}
+
+fn held(facts: &Facts) -> Result<BTreeSet<String>, Unread> {
+    let copies = facts.of(Kind::PodVolumeBackup, &facts.velero_namespace)?;
+    let of_pods = copies.filter_map(|copy| copy.str_at("/spec/pod/namespace"));
+    let lists = facts.documents.values().filter_map(|documents| match &documents.volume_infos {
+        Document::Read(infos) => Some(infos),
+        Document::NotRead | Document::Failed(_) => None,
+    });
+    let listed = lists.flatten().filter_map(|info| info.pointer("/pvcNamespace").and_then(Value::as_str));
+    Ok(of_pods.chain(listed).map(str::to_owned).collect())
+}
+
+/// Backups that include the namespace and whose list of volumes could not be read, newest name last, with the reason.
+pub(super) fn failed(facts: &Facts) -> Result<Vec<(&str, &str)>, Unread> {
+    let backups = facts.of(Kind::Backup, &facts.velero_namespace)?;
+    let included = backups.filter(|backup| includes(backup, "/spec", &facts.namespace));
+    let failed = included.filter_map(|backup| match &facts.documents.get(backup.name())?.volume_infos {
+        Document::Failed(because) => Some((backup.name(), because.as_str())),
+        Document::NotRead | Document::Read(_) => None,
+    });
+    Ok(failed.collect())
+}
+
+/// What became of the namespace that has no claim: whether a backup is known to hold its data, and the sentence.
+pub(super) fn says(facts: &Facts) -> Result<(bool, String), Unread> {
+    let is_held = held(facts)?.contains(&facts.namespace);
+    let exists = facts.all(Kind::Namespace).map(|all| all.iter().any(|one| one.name() == facts.namespace));
+    let says = match (exists, is_held) {
+        (Ok(false), true) => "the namespace is gone",
+        (Ok(false), false) => "there is no such namespace",
+        (Ok(true) | Err(_), _) => "it has no claim any more",
+    };
+    Ok((is_held, says.to_owned()))
+}

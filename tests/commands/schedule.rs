@@ -1,0 +1,189 @@
+//! `kubectl dr backup schedule`: what it writes, what it keeps, what it refuses.
+
+use dr_world::world::World;
+
+use super::*;
+
+const VELERO: &str = dr_world::served::VELERO_NAMESPACE;
+const NIGHTLY: &str = "0 1 * * *";
+
+/// The shop with all its claims.
+fn site(change: impl FnOnce(&mut World)) -> Site {
+    Site::of(&Shape { claims_lost: false, ..shape() }, |world| {
+        world.edit(&Key::cluster(Kind::Namespace, NAMESPACE), |object| object["status"]["phase"] = json!("Active"));
+        change(world);
+    })
+}
+
+fn key() -> Key {
+    Key::namespaced(Kind::Schedule, VELERO, NAMESPACE)
+}
+
+fn args<'a>(command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["schedule", command, "--ns", NAMESPACE][..], more].concat()
+}
+
+fn create<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    args("create", &[&["--cron", NIGHTLY, "--ttl", "720h"], more].concat())
+}
+
+fn about(document: &Value) -> Vec<&str> {
+    document["warnings"].as_array().unwrap().iter().map(|warning| warning["about"].as_str().unwrap()).collect()
+}
+
+/// A site with a schedule of ours, then changed by hand.
+fn changed(change: impl FnOnce(&mut Value)) -> Site {
+    let site = site(|_| {});
+    assert_eq!(site.run(BACKUP, &create(&[])).code, 0);
+    site.served.api.change(|world| world.edit(&key(), change));
+    site
+}
+
+fn live(site: &Site) -> Value {
+    site.served.api.world().get(&key()).unwrap().0.clone()
+}
+
+#[test]
+fn it_makes_the_very_backups_that_the_command_makes() {
+    let site = site(|_| {});
+    let document = site.document(0, BACKUP, &create(&[]));
+    assert_eq!((&document["did"], &document["exists"]), (&json!("created"), &json!(false)));
+    assert_eq!(about(&document), [""; 0], "{document:#}");
+    assert_eq!(document["gaps"]["longestSeconds"], 86_400);
+    assert_eq!(document["undo"], json!([format!("kubectl -n {VELERO} delete schedules.velero.io {NAMESPACE}")]));
+    let schedule = live(&site);
+    assert_eq!(schedule["spec"]["schedule"], NIGHTLY);
+    site.served.seen();
+    site.run(BACKUP, &["--ns", NAMESPACE, "--ttl", "720h", "--timeout", "1s"]);
+    let seen = site.served.seen();
+    let made = seen.iter().find(|one| one.method == "POST" && one.path.ends_with("/backups")).unwrap();
+    assert_eq!(schedule["spec"]["template"], made.body["spec"]);
+    let diff = site.run(BACKUP, &args("diff", &[]));
+    assert_eq!(
+        (diff.code, diff.stdout.as_str()),
+        (0, format!("Schedule {NAMESPACE} of {NAMESPACE} is as it should be\n").as_str())
+    );
+}
+
+#[test]
+fn a_name_that_is_taken_and_an_expression_that_gives_no_backups_are_refused_before_any_change() {
+    let site = site(|_| {});
+    let dry = site.run(BACKUP, &create(&["--dry-run"]));
+    assert!(
+        dry.stdout.contains("kind: Schedule\n") && dry.stdout.contains("  schedule: 0 1 * * *\n"),
+        "{}",
+        dry.stdout
+    );
+    for (expression, says) in [
+        ("0 0 30 2 *", "\"0 0 30 2 *\" matches no time at all, and Velero would make a backup every minute"),
+        (
+            "CRON_TZ=Mars/Olympus 0 1 * * *",
+            "there is no time zone Mars/Olympus, and Velero would not accept the schedule",
+        ),
+    ] {
+        let error = site.document(2, BACKUP, &args("create", &["--cron", expression]));
+        assert_eq!(error["message"], says);
+    }
+    assert_eq!(changing(&site.served.seen()), [""; 0]);
+    site.document(0, BACKUP, &create(&[]));
+    site.served.seen();
+    let taken = site.document(3, BACKUP, &create(&[]));
+    assert_eq!(taken["message"], format!("there is a Schedule {NAMESPACE} already"));
+    assert_eq!(changing(&site.served.seen()), [""; 0]);
+    let missing = site.document(3, BACKUP, &args("diff", &["--name", "other"]));
+    assert_eq!(missing["message"], format!("there is no Schedule other of namespace {NAMESPACE}"));
+}
+
+#[test]
+fn what_was_changed_by_hand_is_told_by_field_and_line_with_its_exit_code() {
+    let site = changed(|schedule| schedule["spec"]["template"]["snapshotVolumes"] = json!(false));
+    let document = site.document(1, BACKUP, &args("diff", &[]));
+    let drift = json!([{ "field": "spec.template.snapshotVolumes", "before": false, "after": true }]);
+    assert_eq!((&document["drift"], &document["did"]), (&drift, &json!("nothing")));
+    let text = site.run(BACKUP, &args("diff", &[]));
+    assert_eq!(text.code, 1);
+    assert!(text.stdout.contains("-    snapshotVolumes: false\n+    snapshotVolumes: true\n"), "{}", text.stdout);
+    let name = site.run(BACKUP, &args("diff", &["-o", "name"]));
+    assert_eq!((name.code, name.stdout), (1, format!("schedule.velero.io/{NAMESPACE}\n")));
+}
+
+#[test]
+fn nobody_is_asked_in_ci_and_nothing_is_changed() {
+    let site = changed(|schedule| schedule["spec"]["template"]["snapshotVolumes"] = json!(false));
+    site.served.seen();
+    assert_eq!(site.run(BACKUP, &args("align", &[])).code, 3);
+    assert_eq!(site.document(3, BACKUP, &args("align", &[]))["kind"], "Error");
+    assert_eq!(site.document(0, BACKUP, &args("align", &["--dry-run"]))["drift"].as_array().unwrap().len(), 1);
+    assert_eq!(changing(&site.served.seen()), [""; 0]);
+}
+
+#[test]
+fn aligning_keeps_what_is_not_ours_and_can_be_taken_back() {
+    let site = changed(|schedule| {
+        schedule["spec"]["template"]["snapshotVolumes"] = json!(false);
+        schedule["spec"]["template"]["orderedResources"] = json!({ "pods": "shop/a" });
+        schedule["spec"]["paused"] = json!(true);
+        schedule["metadata"]["labels"]["team"] = json!("books");
+    });
+    let before = live(&site);
+    let document = site.document(0, BACKUP, &args("align", &["--yes"]));
+    assert_eq!(document["did"], "aligned");
+    assert_eq!(about(&document), ["paused"]);
+    let after = live(&site);
+    assert_eq!(after["spec"]["template"]["snapshotVolumes"], true);
+    assert_eq!(after["spec"]["template"]["orderedResources"], before["spec"]["template"]["orderedResources"]);
+    assert_eq!((&after["spec"]["paused"], &after["metadata"]["labels"]["team"]), (&json!(true), &json!("books")));
+    let command = document["undo"][0].as_str().unwrap();
+    let file = command.split('\'').nth(1).unwrap();
+    assert!(command.starts_with(&format!("kubectl -n {VELERO} patch schedules.velero.io {NAMESPACE} --type merge")));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let undo: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(undo, json!({ "spec": { "template": { "snapshotVolumes": false } } }));
+    let again = site.document(0, BACKUP, &args("align", &["--yes"]));
+    assert_eq!((&again["did"], &again["drift"], &again["undo"]), (&json!("nothing"), &json!([]), &json!([])));
+}
+
+#[test]
+fn a_password_in_somebodys_hook_is_kept_and_not_printed() {
+    let hook = |password: &str| {
+        json!([{ "name": "theirs", "pre": [{ "exec": { "container": "db",
+            "command": ["dump", "--password", password, "PGPASSWORD=hunter2"] } }] }])
+    };
+    let site = changed(|schedule| {
+        schedule["spec"]["template"]["hooks"] = json!({ "resources": hook("planted-secret") });
+        schedule["spec"]["template"]["csiSnapshotTimeout"] = json!("1m0s");
+    });
+    for more in [&["diff"][..], &["align", "--dry-run"], &["align", "--yes"]] {
+        for format in ["table", "json", "yaml"] {
+            let ended = site.run(BACKUP, &args(more[0], &[&more[1..], &["-o", format]].concat()));
+            let said = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(!said.contains("planted-secret") && !said.contains("hunter2"), "{more:?}: {said}");
+        }
+    }
+    let kept = live(&site);
+    assert_eq!(kept["spec"]["template"]["csiSnapshotTimeout"], "10m0s");
+    let hooks = kept["spec"]["template"]["hooks"]["resources"].as_array().unwrap();
+    assert_eq!(hooks[0], hook("planted-secret")[0]);
+}
+
+#[test]
+fn what_stands_in_its_way_is_told() {
+    let site = site(|world| {
+        let mut schedule = |name: &str, cron: &str, template: Value| {
+            let spec = json!({ "spec": { "schedule": cron, "template": template } });
+            world.create(&Key::namespaced(Kind::Schedule, VELERO, name), &spec).unwrap();
+        };
+        schedule("stops", "0 5 * * *", json!({ "ttl": "30d" }));
+        schedule("meets", "55 0 * * *", json!({}));
+    });
+    let document = site.document(0, BACKUP, &args("create", &["--cron", NIGHTLY, "--ttl", "20h", "--rpo", "1h"]));
+    let mut told = about(&document);
+    told.sort_unstable();
+    assert_eq!(told, ["overlap", "retention", "rpo", "stopped"], "{document:#}");
+    // What is kept takes the data away.
+    let kept =
+        changed(|schedule| schedule["spec"]["template"]["labelSelector"] = json!({ "matchLabels": { "no": "such" } }));
+    let document = kept.document(0, BACKUP, &args("diff", &[]));
+    assert_eq!(about(&document), ["coverage"]);
+}
