@@ -5,6 +5,13 @@
 //!   bookstore:
 //!     rpo: 1h
 //!     leave: [cache-0]
+//!     hooks:
+//!     - name: dump
+//!       labels: {app: mysql}
+//!       container: mysql
+//!       pre: [sh, -c, "mysqldump --all-databases > /dump/all.sql"]
+//!       onError: Fail
+//!       timeout: 10m
 //! ```
 
 use std::collections::BTreeMap;
@@ -36,9 +43,72 @@ struct NamespaceConfig {
     /// Claims that a restore leaves as they are unless `--claim` names them.
     #[serde(default)]
     leave: Vec<String>,
+    /// What Velero runs in pods when `kubectl dr backup` and its schedules back the namespace up.
+    #[serde(default)]
+    hooks: Vec<Hook>,
+}
+
+/// A hook of a Velero backup. What Velero would pass over without a word cannot be written here.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "HookFields")]
+pub(crate) struct Hook {
+    pub(crate) name: String,
+    /// Of the pods it runs in; never none.
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) container: String,
+    /// Before the volumes are taken; this, the other or both.
+    pub(crate) pre: Vec<String>,
+    /// After all of them.
+    pub(crate) post: Vec<String>,
+    pub(crate) on_error: OnError,
+    pub(crate) timeout: Duration,
+}
+
+/// What becomes of the backup of the pod when its hook fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum OnError {
+    /// Nothing; the backup is `PartiallyFailed`.
+    Continue,
+    /// The pod and the copies of its volumes are not in the backup.
+    Fail,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct HookFields {
+    name: String,
+    labels: BTreeMap<String, String>,
+    container: String,
+    #[serde(default)]
+    pre: Vec<String>,
+    #[serde(default)]
+    post: Vec<String>,
+    on_error: OnError,
+    #[serde(deserialize_with = "duration")]
+    timeout: Option<Duration>,
+}
+
+impl TryFrom<HookFields> for Hook {
+    type Error = String;
+
+    fn try_from(fields: HookFields) -> Result<Self, String> {
+        let HookFields { name, labels, container, pre, post, on_error, timeout } = fields;
+        let timeout = timeout.filter(|timeout| timeout.as_secs() > 0).ok_or("timeout must be more than nothing")?;
+        if labels.is_empty() {
+            return Err(format!("hook {name} has no labels, and would run in every pod of the namespace"));
+        }
+        if pre.is_empty() && post.is_empty() {
+            return Err(format!("hook {name} has neither pre nor post, and would run nothing"));
+        }
+        Ok(Self { name, labels, container, pre, post, on_error, timeout })
+    }
 }
 
 impl Config {
+    pub(crate) fn hooks(&self, namespace: &str) -> &[Hook] {
+        self.namespaces.get(namespace).map_or(&[], |config| config.hooks.as_slice())
+    }
+
     pub(crate) fn left(&self, namespace: &str) -> Vec<String> {
         self.namespaces.get(namespace).map(|config| config.leave.clone()).unwrap_or_default()
     }
@@ -68,7 +138,7 @@ fn read(path: &Path, text: &str) -> Result<Config, Failure> {
     serde_yaml::from_str(text).map_err(|error| {
         Failure::failed(format!("{} is not a configuration", path.display()), error)
             .with_exit(Exit::Usage)
-            .hint("known: namespaces.<name>.rpo, namespaces.<name>.leave")
+            .hint("known: rpo, leave and hooks of namespaces.<name>")
     })
 }
 
@@ -89,7 +159,39 @@ mod tests {
     fn a_field_nobody_knows_is_an_error_with_its_place() {
         let failure = read(Path::new(FILE), "namespaces:\n  shop:\n    rto: 1h\n").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
-        insta::assert_snapshot!(failure.causes().join("\n"), @"namespaces.shop: unknown field `rto`, expected `rpo` or `leave` at line 3 column 5");
+        insta::assert_snapshot!(failure.causes().join("\n"), @"namespaces.shop: unknown field `rto`, expected one of `rpo`, `leave`, `hooks` at line 3 column 5");
+    }
+
+    const HOOK: &str = "namespaces:
+  shop:
+    hooks:
+    - name: dump
+      labels: {app: db}
+      container: main
+      pre: [dump]
+      onError: Fail
+      timeout: 10m
+";
+
+    #[test]
+    fn a_hook_says_everything_that_decides_or_is_refused() {
+        let config = read(Path::new(FILE), HOOK).unwrap();
+        let [hook] = config.hooks("shop") else { panic!("{config:?}") };
+        assert_eq!((hook.on_error, hook.timeout), (OnError::Fail, Duration::from_secs(600)));
+        let without = |line: &str| {
+            let text = HOOK.replace(line, "");
+            read(Path::new(FILE), &text).unwrap_err().causes().join(": ")
+        };
+        for (line, says) in [
+            ("      onError: Fail\n", "missing field `onError`"),
+            ("      timeout: 10m\n", "missing field `timeout`"),
+            ("      container: main\n", "missing field `container`"),
+            ("      pre: [dump]\n", "hook dump has neither pre nor post, and would run nothing"),
+            ("app: db", "hook dump has no labels, and would run in every pod of the namespace"),
+        ] {
+            let told = without(line);
+            assert!(told.contains(says), "{line}: {told}");
+        }
     }
 
     #[test]

@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use crate::backup::result::Method;
 
+mod hooks;
 mod server;
 
+pub(crate) use hooks::{displaced, hooks};
 pub(crate) use server::server;
 
 /// The label that tells Velero which snapshot class of a driver to use.
@@ -256,7 +258,7 @@ pub(crate) fn doubts(volumes: &[Volume]) -> Vec<String> {
         }?;
         Some(format!("claim {}: {}; {}", volume.claim, doubt.says, doubt.instead))
     };
-    volumes.iter().filter_map(doubt).collect()
+    volumes.iter().filter_map(doubt).chain(displaced(volumes)).collect()
 }
 
 #[cfg(test)]

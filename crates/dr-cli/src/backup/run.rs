@@ -18,7 +18,7 @@ use crate::flags::{Flags, Output};
 use crate::glue::{self, Session};
 use crate::progress::Progress;
 use crate::report::Failure;
-use crate::{json, out, render};
+use crate::{config, json, out, render};
 
 pub(crate) fn main(flags: &Flags, args: &BackupArgs) -> Result<Exit, Failure> {
     let namespace = flags.namespace("kubectl dr backup --ns NAMESPACE")?;
@@ -40,6 +40,9 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
     let location = preflight::location(&facts, args.storage_location.as_deref()).map_err(refused)?;
     let volumes = preflight::volumes(&facts, wish).map_err(refused)?;
     let mut warnings = preflight::objections(&volumes).map_err(refused)?;
+    let config = config::find()?;
+    let hooks = config.hooks(namespace);
+    preflight::hooks(&facts, hooks).map_err(refused)?;
     warnings.extend(preflight::doubts(&volumes));
     warnings.extend(preflight::server(&facts).map_err(refused)?);
     let name = args.name.clone().unwrap_or_else(|| spec::name(namespace, facts.taken));
@@ -71,6 +74,7 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
         velero_namespace: session.velero_namespace(),
         location: &location,
         ttl: args.ttl,
+        hooks,
     };
     if let Some(policy) = spec::policy(&wanted, &volumes) {
         let key = Key::namespaced(Kind::ConfigMap, session.velero_namespace(), spec::policy_name(&name));

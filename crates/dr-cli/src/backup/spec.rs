@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::backup::preflight::{Engine, Volume};
 use crate::backup::result::Method;
+use crate::config::{Hook, OnError};
 
 /// The label of everything that belongs to one backup's fingerprints; the backup's name is its value.
 pub(crate) const FINGERPRINT: &str = "kubectl-dr/fingerprint";
@@ -28,6 +29,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) velero_namespace: &'a str,
     pub(crate) location: &'a str,
     pub(crate) ttl: Option<Duration>,
+    /// Of `dr.yaml`, beside those of the engines.
+    pub(crate) hooks: &'a [Hook],
 }
 
 /// `<namespace>-<UTC time>`, within the 63 characters that a label value (Velero labels by it) may have.
@@ -38,7 +41,7 @@ pub(crate) fn name(namespace: &str, now: Timestamp) -> String {
 
 /// The Backup object.
 pub(crate) fn backup(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
-    let Wanted { name, namespace, velero_namespace, location, ttl: _ } = wanted;
+    let Wanted { name, namespace, velero_namespace, location, ttl: _, hooks: _ } = wanted;
     json!({
         "apiVersion": "velero.io/v1",
         "kind": "Backup",
@@ -54,7 +57,7 @@ pub(crate) fn backup(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
 /// The Schedule object whose backups have the very same spec. They get its labels: Velero copies them where the template
 /// has none.
 pub(crate) fn schedule(wanted: &Wanted<'_>, volumes: &[Volume], cron: Option<&str>) -> Value {
-    let Wanted { name, namespace, velero_namespace, location: _, ttl: _ } = wanted;
+    let Wanted { name, namespace, velero_namespace, location: _, ttl: _, hooks: _ } = wanted;
     let mut spec = json!({ "template": spec(wanted, volumes) });
     if let (Some(cron), Some(map)) = (cron, spec.as_object_mut()) {
         map.insert("schedule".to_owned(), cron.into());
@@ -72,7 +75,7 @@ pub(crate) fn schedule(wanted: &Wanted<'_>, volumes: &[Volume], cron: Option<&st
 }
 
 fn spec(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
-    let Wanted { name, namespace, velero_namespace: _, location, ttl } = wanted;
+    let Wanted { name, namespace, velero_namespace: _, location, ttl, hooks } = wanted;
     let files = copied_by_default(volumes);
     let snapshots = volumes.iter().any(|volume| volume.method == Method::CsiSnapshot);
     let mut spec = json!({
@@ -88,7 +91,8 @@ fn spec(wanted: &Wanted<'_>, volumes: &[Volume]) -> Value {
         if let Some(ttl) = ttl {
             map.insert("ttl".to_owned(), go_duration(*ttl).into());
         }
-        let hooks = hooks(namespace, volumes);
+        let of_engines = of_engines(namespace, volumes).into_iter();
+        let hooks: Vec<Value> = of_engines.chain(hooks.iter().map(|hook| given(namespace, hook))).collect();
         if !hooks.is_empty() {
             map.insert("hooks".to_owned(), json!({ "resources": hooks }));
         }
@@ -135,7 +139,7 @@ pub(crate) fn policy(wanted: &Wanted<'_>, volumes: &[Volume]) -> Option<Value> {
 }
 
 /// One hook per pod and container whose engine has something to do first; a hook that fails stops no backup.
-fn hooks(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
+fn of_engines(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
     let mut done = BTreeSet::new();
     let mut hooks = Vec::new();
     for Volume { engine, .. } in volumes {
@@ -160,6 +164,30 @@ fn hooks(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
     hooks
 }
 
+/// A hook of `dr.yaml`.
+fn given(namespace: &str, hook: &Hook) -> Value {
+    let Hook { name, labels, container, pre, post, on_error, timeout } = hook;
+    let on_error = match on_error {
+        OnError::Continue => "Continue",
+        OnError::Fail => "Fail",
+    };
+    let mut given = json!({
+        "name": name,
+        "includedNamespaces": [namespace],
+        "includedResources": ["pods"],
+        "labelSelector": { "matchLabels": labels },
+    });
+    for (phase, command) in [("pre", pre), ("post", post)] {
+        let exec = json!({
+            "container": container, "command": command, "onError": on_error, "timeout": go_duration(*timeout),
+        });
+        if let Some(map) = given.as_object_mut().filter(|_| !command.is_empty()) {
+            map.insert(phase.to_owned(), json!([{ "exec": exec }]));
+        }
+    }
+    given
+}
+
 /// The labels that tell this pod from others and that a restart does not change.
 fn own_labels(pod: &Object) -> Value {
     let changing = ["pod-template-hash", "controller-revision-hash", "pod-template-generation"];
@@ -178,7 +206,14 @@ mod tests {
     use super::*;
 
     fn wanted() -> Wanted<'static> {
-        Wanted { name: "shop-1", namespace: "shop", velero_namespace: "velero", location: "default", ttl: None }
+        Wanted {
+            name: "shop-1",
+            namespace: "shop",
+            velero_namespace: "velero",
+            location: "default",
+            ttl: None,
+            hooks: &[],
+        }
     }
 
     fn volume(claim: &str, method: Method) -> Volume {
@@ -250,6 +285,28 @@ mod tests {
         assert_eq!(schedule.pointer("/spec/template"), backup(&wanted, &volumes).pointer("/spec"));
         assert_eq!(schedule.pointer("/spec/schedule"), Some(&json!("0 1 * * *")));
         assert_eq!(schedule.pointer("/metadata/labels/kubectl-dr~1namespace"), Some(&json!("shop")));
+    }
+
+    #[test]
+    fn hooks_of_the_configuration_are_run_beside_those_of_the_engines() {
+        let hook = Hook {
+            name: "dump".into(),
+            labels: [("app".to_owned(), "db".to_owned())].into(),
+            container: "main".into(),
+            pre: vec!["dump".into()],
+            post: Vec::new(),
+            on_error: OnError::Fail,
+            timeout: Duration::from_secs(600),
+        };
+        let wanted = Wanted { hooks: std::slice::from_ref(&hook), ..wanted() };
+        let backup = backup(&wanted, &[volume("data", Method::CsiSnapshot)]);
+        let hooks = backup.pointer("/spec/hooks/resources").and_then(Value::as_array).unwrap();
+        let exec = json!({ "container": "main", "command": ["dump"], "onError": "Fail", "timeout": "0h10m0s" });
+        let written = json!({
+            "name": "dump", "includedNamespaces": ["shop"], "includedResources": ["pods"],
+            "labelSelector": { "matchLabels": { "app": "db" } }, "pre": [{ "exec": exec }],
+        });
+        assert_eq!((hooks.len(), &hooks[1]), (2, &written));
     }
 
     #[test]

@@ -119,7 +119,11 @@ pub(crate) async fn would(
     let mut objections = preflight::objections(&volumes).map_err(refused)?;
     objections.extend(preflight::doubts(&volumes));
     let velero = session.velero_namespace().to_owned();
-    let wanted = Wanted { name: &name, namespace, velero_namespace: &velero, location: &location, ttl: wish.ttl };
+    let config = crate::config::find()?;
+    let hooks = config.hooks(namespace);
+    preflight::hooks(&facts, hooks).map_err(refused)?;
+    let wanted =
+        Wanted { name: &name, namespace, velero_namespace: &velero, location: &location, ttl: wish.ttl, hooks };
     let ours = spec::schedule(&wanted, &volumes, cron);
     let bare = live.map(|live| drift::bare(&live.0));
     let object = bare.as_ref().map_or_else(|| ours.clone(), |live| drift::overlay(live, &ours));
