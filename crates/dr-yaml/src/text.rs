@@ -75,12 +75,23 @@ pub struct Place {
 pub struct Lines {
     starts: Vec<usize>,
     len: usize,
+    /// How many characters begin before each block of the text: a file may be one line, and have thousands of findings.
+    before: Vec<usize>,
 }
+
+/// Bytes of a block.
+const BLOCK: usize = 4096;
 
 impl Lines {
     pub fn of(text: &str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { starts: std::iter::once(0).chain(ends).collect(), len: text.len() }
+        let mut count = 0;
+        let before = text.as_bytes().chunks(BLOCK).map(|block| {
+            let here = count;
+            count += begun(block);
+            here
+        });
+        Self { before: before.collect(), starts: std::iter::once(0).chain(ends).collect(), len: text.len() }
     }
 
     /// The number of lines; one that ends with a line break is followed by an empty one.
@@ -104,9 +115,21 @@ impl Lines {
     pub fn place(&self, text: &str, offset: usize) -> Place {
         let line = self.index(offset);
         let start = self.span(line).start;
-        let column = text.get(start..offset.min(text.len())).map_or(0, |before| before.chars().count());
+        let column = self.chars(text, offset.min(text.len())).saturating_sub(self.chars(text, start));
         Place { line: line + 1, column: column + 1 }
     }
+
+    /// How many characters begin before an offset.
+    fn chars(&self, text: &str, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = text.as_bytes().get(block * BLOCK..offset).map_or(0, begun);
+        self.before.get(block).copied().unwrap_or_else(|| begun(text.as_bytes())) + rest
+    }
+}
+
+/// Characters whose first byte is among these.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 #[cfg(test)]
@@ -122,6 +145,18 @@ mod tests {
         assert_eq!(lines.place(text, text.find('1').unwrap()), Place { line: 2, column: 4 });
         assert_eq!(lines.place(text, text.len()), Place { line: 3, column: 1 });
         assert_eq!(lines.place(text, 999), Place { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_place_in_a_line_of_many_blocks_counts_like_any_other() {
+        let text = format!("a\n{}", "äb€".repeat(3 * BLOCK));
+        let lines = Lines::of(&text);
+        for (at, _) in text.char_indices().step_by(997) {
+            let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
+            assert_eq!(lines.place(&text, at).column, text[start..at].chars().count() + 1, "{at}");
+        }
+        let end = lines.place(&text, text.len());
+        assert_eq!((end.line, end.column), (2, 9 * BLOCK + 1));
     }
 
     #[test]
