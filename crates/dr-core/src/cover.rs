@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::facts::{Facts, Unread};
 use crate::kind::Kind;
-use crate::object::Object;
+use crate::object::{Key, Object};
+use crate::redact;
 
 /// How a volume's bytes are kept, with what proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,24 +65,42 @@ pub fn judge(facts: &Facts, backup: &str, infos: &[Value], claim: &str) -> Resul
             LEAVE,
         ));
     };
-    of_entry(facts, &facts.namespace, backup, info, claim)
+    let key = Key::namespaced(Kind::Backup, &facts.velero_namespace, backup);
+    let uid = facts.get(&key)?.and_then(Object::uid);
+    of_entry(facts, &facts.namespace, Origin { backup, uid }, info, claim)
+}
+
+/// The backup that an object was made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) backup: &'a str,
+    pub(crate) uid: Option<&'a str>,
+}
+
+impl Origin<'_> {
+    /// Velero shortens names of more than 63 characters in labels (`pkg/label/label.go:GetValidName` at v1.18.3), and
+    /// never uids.
+    pub(crate) fn made(self, object: &Object) -> bool {
+        object.label("velero.io/backup-name") == Some(self.backup)
+            || (self.uid.is_some() && object.label("velero.io/backup-uid") == self.uid)
+    }
 }
 
 /// The same of one entry of the list of volumes, whichever namespace it is of.
 pub(crate) fn of_entry(
     facts: &Facts,
     namespace: &str,
-    backup: &str,
+    origin: Origin<'_>,
     info: &Value,
     claim: &str,
 ) -> Result<Coverage, Unread> {
     if info.pointer("/skipped").and_then(Value::as_bool) == Some(true) {
-        let why = text(info, "/skippedReason").unwrap_or("no reason recorded");
+        let why = text(info, "/skippedReason").map_or_else(|| "no reason recorded".to_owned(), redact::line);
         return Ok(lost(format!("the backup skipped it: {why}"), LEAVE));
     }
     let method = text(info, "/backupMethod").unwrap_or("");
     match method {
-        "PodVolumeBackup" => file_system(facts, namespace, backup, info, claim),
+        "PodVolumeBackup" => file_system(facts, namespace, origin, info, claim),
         "CSISnapshot" => csi(facts, info, claim),
         "VeleroNativeSnapshot" | "NativeSnapshot" => Ok(lost(
             "it is a native snapshot of the provider, which this version cannot stage beside the live volume",
@@ -99,7 +118,13 @@ pub(crate) fn failed(info: &Value) -> Option<String> {
     }
 }
 
-fn file_system(facts: &Facts, namespace: &str, backup: &str, info: &Value, claim: &str) -> Result<Coverage, Unread> {
+fn file_system(
+    facts: &Facts,
+    namespace: &str,
+    origin: Origin<'_>,
+    info: &Value,
+    claim: &str,
+) -> Result<Coverage, Unread> {
     if let Some(because) = failed(info) {
         return Ok(lost(because, LEAVE));
     }
@@ -107,7 +132,7 @@ fn file_system(facts: &Facts, namespace: &str, backup: &str, info: &Value, claim
         return Ok(lost("the backup does not say which pod's volume it copied", LEAVE));
     };
     let mut copies = facts.of(Kind::PodVolumeBackup, &facts.velero_namespace)?.filter(|copy| {
-        copy.label("velero.io/backup-name") == Some(backup)
+        origin.made(copy)
             && copy.str_at("/spec/pod/name") == Some(pod)
             && copy.str_at("/spec/pod/namespace") == Some(namespace)
             && copy.str_at("/spec/volume") == Some(volume)

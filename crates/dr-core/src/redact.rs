@@ -232,6 +232,12 @@ static HEADER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)\b(authorization\W{1,4}(?:basic|bearer)\s+)\S+|\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
 });
 
+/// What others wrote, as one line for a person: without control characters, and without what looks like a password.
+pub fn line(others: &str) -> String {
+    let spaced: String = others.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    text(spaced.replace(char::is_control, "").trim())
+}
+
 /// The same text without what looks like a password: in URLs, behind names such as `password`, in authorization headers.
 pub fn text(text: &str) -> String {
     let hidden = |found: &Captures<'_>| {

@@ -19,7 +19,7 @@ use common::push;
 use dr_core::facts::Listed;
 use dr_core::kind::Kind;
 use dr_core::object::Object;
-use dr_core::verify::{Answer, Asked, COMPARED, Fetched, Method, Verdict, answer, probe, snapshots};
+use dr_core::verify::{Answer, ArchivedClaim, Asked, COMPARED, Fetched, Method, Verdict, answer, probe, snapshots};
 use jiff::Timestamp;
 use night::{Night, TAKEN, claim, copy, csi, files, mounted, moved, snapshot, upload};
 use proptest::prelude::*;
@@ -351,6 +351,83 @@ fn a_volume_that_lives_with_a_pod_is_judged_as_well() {
     assert_eq!(judged.verdict(), Verdict::Restorable, "{judged:#?}");
     assert_eq!(judged.volumes.len(), 1);
     assert_eq!(judged.volumes[0].volume.to_string(), "shop/db-0:data");
+}
+
+#[test]
+fn a_copy_whose_claim_is_not_in_the_archive_does_not_come_back_though_velero_lists_it() {
+    for (mut night, method) in [(files(), Method::FileSystem), (csi(), Method::CsiSnapshot), (moved(), Method::Moved)] {
+        night.contents(|contents| contents.claims.clear());
+        night.data_is(Verdict::NotRestorable, "its claim is not in the archive");
+        let judged = night.volume("data");
+        assert_eq!(judged.method, Some(method));
+        assert_eq!(
+            judged.finding.hint,
+            "kubectl dr backup coverage --ns shop --backup b --why pvc/data tells why; restore this volume from another \
+             backup"
+        );
+        // A claim of the same name elsewhere is another one.
+        let other = ArchivedClaim { namespace: "other".into(), ..claim("data", "Pending") };
+        night.contents(|contents| contents.claims.push(other));
+        night.data_is(Verdict::NotRestorable, "its claim is not in the archive");
+    }
+}
+
+#[test]
+fn a_copy_that_is_not_listed_is_unknown_though_pod_and_volume_of_another_namespace_are_called_the_same() {
+    let mut night = files();
+    let mut other = copy("b-other", "b", "data", TAKEN, 1_000_000);
+    other["spec"]["pod"]["namespace"] = json!("other");
+    other["metadata"]["annotations"] = json!({});
+    push(&mut night.facts, Kind::PodVolumeBackup, other);
+    let judged = night.judged();
+    let found: Vec<_> =
+        judged.volumes.iter().map(|judged| (judged.volume.to_string(), judged.finding.verdict)).collect();
+    let wanted = [("other/db-0:data".to_owned(), Verdict::Unknown), ("shop/data".to_owned(), Verdict::Restorable)];
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn what_a_driver_or_velero_says_is_told_in_one_line_without_passwords() {
+    let says = "cannot reach\r\n\thttps://admin:hunter2@array/:\u{1b}[2J \u{7}token=hunter2";
+    let told = "cannot reach   https://admin:(redacted)@array/:[2J token=(redacted)";
+    let Answer::Open(open) = answer(&Object(json!({ "status": { "error": { "message": says } } }))) else {
+        panic!("it settles nothing")
+    };
+    for (asked, because) in [
+        (Asked::Gone(says.into()), format!("CSI snapshot snap-1 is gone: driver csi.test does not know it ({told})")),
+        (Asked::NoAnswer(open), format!("CSI snapshot snap-1 of driver csi.test: {told}")),
+    ] {
+        let mut night = csi();
+        night.asked.insert(snapshot(), asked);
+        assert_eq!(night.volume("data").finding.because, because);
+    }
+    let mut night = files();
+    night.info(|info| {
+        info["skipped"] = json!(true);
+        info["skippedReason"] = json!(says);
+    });
+    assert_eq!(night.volume("data").finding.because, format!("the backup skipped it: {told}"));
+}
+
+#[test]
+fn a_backup_of_a_long_name_is_known_by_its_uid() {
+    let mut night = files();
+    night.backup.0["metadata"]["name"] = json!("b".repeat(70));
+    night.first(Kind::PodVolumeBackup, |copy| {
+        // As Velero shortens it.
+        let label = format!("{}b2c4d6", "b".repeat(57));
+        copy["metadata"]["labels"] = json!({ "velero.io/backup-name": label, "velero.io/backup-uid": "uid-b" });
+    });
+    assert_eq!(night.judged().verdict(), Verdict::Restorable, "{:#?}", night.judged());
+    // As a restore judges it.
+    let Fetched::Read(infos) = &night.held.infos else { panic!("they are read") };
+    let mut facts = night.facts.clone();
+    facts.namespace = "shop".into();
+    push(&mut facts, Kind::Backup, night.backup.0.clone());
+    let judged = dr_core::cover::judge(&facts, night.backup.name(), infos, "data").unwrap();
+    assert!(matches!(judged, dr_core::cover::Coverage::Captured(_)), "{judged:?}");
+    night.backup.0["metadata"]["uid"] = json!("uid-c");
+    assert_eq!(night.volume("data").finding.verdict, Verdict::NotRestorable);
 }
 
 /// Everything that may not be read.

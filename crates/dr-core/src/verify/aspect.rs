@@ -63,7 +63,7 @@ fn phase(backup: &Object) -> Finding {
         "Deleting" => Finding::not("it is being deleted", OTHER),
         phase @ ("Failed" | "FailedValidation") => {
             let why = backup.str_at("/status/failureReason").or_else(|| backup.str_at("/status/validationErrors/0"));
-            let why = why.map(|why| format!(": {}", redact::text(why))).unwrap_or_default();
+            let why = why.map(|why| format!(": {}", redact::line(why))).unwrap_or_default();
             Finding::not(format!("its phase is {phase}{why}"), OTHER)
         }
         phase => Finding::unknown(format!("its phase is {phase}, which is not known here"), OTHER),
@@ -105,7 +105,7 @@ fn location(facts: &Facts, backup: &Object) -> Result<Finding, Unread> {
     let Some(location) = facts.get(&key)? else {
         return Ok(Finding::not(format!("the backup storage location {name} does not exist"), look));
     };
-    let message = location.str_at("/status/message").map(|told| format!(": {}", redact::text(told)));
+    let message = location.str_at("/status/message").map(|told| format!(": {}", redact::line(told)));
     let message = message.unwrap_or_default();
     Ok(match location.str_at("/status/phase") {
         Some("Available") => Finding::restorable(format!("{name} is Available")),
@@ -170,7 +170,7 @@ fn errors(backup: &Object, held: &Held) -> Finding {
     let (errors, warnings) = (count("/status/errors"), count("/status/warnings"));
     let told = match &held.results {
         Some(Fetched::Read(results)) => first(results, if errors > 0 { "errors" } else { "warnings" })
-            .map(|text| format!("; the first: {}", redact::text(&text))),
+            .map(|text| format!("; the first: {}", redact::line(&text))),
         Some(Fetched::Worthless(because) | Fetched::Unread(because)) => {
             Some(format!("; their text cannot be read: {because}"))
         }
@@ -209,7 +209,11 @@ fn hooks(backup: &Object) -> Finding {
     match (count("hooksAttempted"), count("hooksFailed")) {
         (0, 0) if asked => Finding::unknown(
             "the backup asks for some, and none ran: they fit no pod that it holds",
-            "nothing brought the applications to rest: kubectl dr lint tells which hooks fit nothing",
+            format!(
+                "nothing brought the applications to rest: kubectl dr backup coverage --ns NAMESPACE --backup {} tells \
+                 which hooks fit nothing",
+                backup.name()
+            ),
         ),
         (0, 0) => Finding::restorable("none ran, and none were asked for"),
         (attempted, 0) => Finding::restorable(format!("all {attempted} ended well")),

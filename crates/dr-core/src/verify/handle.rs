@@ -15,6 +15,7 @@ use crate::cover::{text, time};
 use crate::facts::Facts;
 use crate::kind::Kind;
 use crate::object::Object;
+use crate::redact;
 
 /// The label of the contents that are made to ask.
 pub const PROBE: &str = "kubectl-dr/asks-for-snapshot";
@@ -123,7 +124,7 @@ pub(super) fn finding(snapshot: &Snapshot, asked: Option<&Asked>) -> Finding {
     match asked {
         Some(Asked::Exists) => Finding::restorable(format!("CSI snapshot {handle}: driver {driver} has it")),
         Some(Asked::Gone(says)) => Finding::not(
-            format!("CSI snapshot {handle} is gone: driver {driver} does not know it ({says})"),
+            format!("CSI snapshot {handle} is gone: driver {driver} does not know it ({})", redact::line(says)),
             "somebody deleted it at the storage; restore from another backup: kubectl dr backup status",
         ),
         Some(Asked::CannotList) => Finding::unknown(
@@ -133,7 +134,7 @@ pub(super) fn finding(snapshot: &Snapshot, asked: Option<&Asked>) -> Finding {
             try_it,
         ),
         Some(Asked::NoAnswer(because)) => {
-            Finding::unknown(format!("CSI snapshot {handle} of driver {driver}: {because}"), try_it)
+            Finding::unknown(format!("CSI snapshot {handle} of driver {driver}: {}", redact::line(because)), try_it)
         }
         None => Finding::unknown(format!("CSI snapshot {handle}: driver {driver} was not asked for it"), try_it),
     }

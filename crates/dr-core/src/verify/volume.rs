@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::aspect::location_of;
 use super::handle::{self, Asked, Snapshot, is_moved};
 use super::size::{self, Copies};
-use super::{Fetched, Finding, Held, Judged, Method, Volume};
-use crate::cover::{self, Captured, Coverage, Path, failed, text, time};
+use super::{Fetched, Finding, Held, Judged, Method, Mounted, Verdict, Volume};
+use crate::cover::{self, Captured, Coverage, Origin, Path, failed, text, time};
 use crate::facts::{Facts, Listed, Unread};
 use crate::kind::Kind;
 use crate::object::Object;
@@ -24,6 +24,8 @@ struct Given<'a> {
     own: Facts,
     copied: Copies,
     uploaded: Copies,
+    /// Those of the archive, with their namespaces.
+    claims: BTreeSet<(&'a str, &'a str)>,
     backup: &'a Object,
     held: &'a Held,
     asked: &'a BTreeMap<Snapshot, Asked>,
@@ -53,6 +55,7 @@ pub(super) fn all(facts: &Facts, backup: &Object, held: &Held, asked: &BTreeMap<
         own: own(facts, backup),
         copied: Copies::of(facts, Kind::PodVolumeBackup, names_of_copy),
         uploaded: Copies::of(facts, Kind::DataUpload, |upload| uploaded(upload).into_iter().collect()),
+        claims: claims(held),
         backup,
         held,
         asked,
@@ -96,7 +99,7 @@ fn own(facts: &Facts, backup: &Object) -> Facts {
     let listed = facts.objects.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(kind, listed)| {
         let listed = match (kind, listed) {
             (Kind::PodVolumeBackup | Kind::DataUpload, Listed::Objects(all)) => {
-                Listed::Objects(all.iter().filter(|object| is_of(backup, object)).cloned().collect())
+                Listed::Objects(all.iter().filter(|object| origin(backup).made(object)).cloned().collect())
             }
             (_, other) => other.clone(),
         };
@@ -116,11 +119,17 @@ fn own(facts: &Facts, backup: &Object) -> Facts {
     }
 }
 
-/// The object belongs to this backup. Velero shortens names of more than 63 characters in labels, not uids.
-fn is_of(backup: &Object, object: &Object) -> bool {
-    let uid = backup.uid();
-    object.label("velero.io/backup-name") == Some(backup.name())
-        || (uid.is_some() && object.label("velero.io/backup-uid") == uid)
+fn origin(backup: &Object) -> Origin<'_> {
+    Origin { backup: backup.name(), uid: backup.uid() }
+}
+
+fn claims(held: &Held) -> BTreeSet<(&str, &str)> {
+    match &held.archive {
+        Fetched::Read(contents) => {
+            contents.claims.iter().map(|claim| (claim.namespace.as_str(), claim.name.as_str())).collect()
+        }
+        Fetched::Worthless(_) | Fetched::Unread(_) => BTreeSet::new(),
+    }
 }
 
 fn volume_of(info: &Value) -> Volume {
@@ -136,7 +145,25 @@ fn volume_of(info: &Value) -> Volume {
 }
 
 impl Given<'_> {
+    /// What the list and the objects it points to say of it, and whether its claim comes back to hold it: Velero lists
+    /// a copy whenever the volume itself is in the backup.
     fn entry(&self, info: &Value) -> Found {
+        let found = self.data(info);
+        let (Volume::Claim { namespace, name }, Fetched::Read(_)) = (volume_of(info), &self.held.archive) else {
+            return found;
+        };
+        if found.finding.verdict == Verdict::NotRestorable || self.claims.contains(&(&namespace, &name)) {
+            return found;
+        }
+        let why = format!(
+            "kubectl dr backup coverage --ns {namespace} --backup {} --why pvc/{name} tells why; restore this volume from \
+             another backup",
+            self.backup.name()
+        );
+        Found { finding: Finding::not("its claim is not in the archive", why), ..found }
+    }
+
+    fn data(&self, info: &Value) -> Found {
         let native = matches!(text(info, "/backupMethod"), Some("VeleroNativeSnapshot" | "NativeSnapshot"));
         let skipped = info.pointer("/skipped").and_then(Value::as_bool) == Some(true);
         let found = match (skipped, native, is_moved(info)) {
@@ -159,7 +186,7 @@ impl Given<'_> {
             Some("CSISnapshot") => Some(Method::CsiSnapshot),
             Some(_) | None => None,
         };
-        let captured = match cover::of_entry(&self.own, namespace, self.backup.name(), info, &named.to_string())? {
+        let captured = match cover::of_entry(&self.own, namespace, origin(self.backup), info, &named.to_string())? {
             Coverage::Captured(captured) => captured,
             Coverage::Lost { because, .. } => {
                 return Ok(Found { method, ..Found::only(Finding::not(because, OTHER)) });
@@ -221,7 +248,7 @@ impl Given<'_> {
             return Ok(Some(Finding::unknown(because, look)));
         };
         let message = repository.str_at("/status/message").filter(|message| !message.is_empty());
-        let message = message.map(|message| format!(": {}", crate::redact::text(message))).unwrap_or_default();
+        let message = message.map(|message| format!(": {}", crate::redact::line(message))).unwrap_or_default();
         Ok(match repository.str_at("/status/phase") {
             Some("Ready") => None,
             Some("NotReady") => Some(Finding::not(format!("{told} is NotReady{message}"), look)),
@@ -308,10 +335,8 @@ impl Given<'_> {
             };
             (volume, finding)
         });
-        let known: BTreeSet<(&str, &str)> =
-            contents.claims.iter().map(|claim| (claim.namespace.as_str(), claim.name.as_str())).collect();
-        let mounted = contents.mounted.iter();
-        let mounted = mounted.filter(|mounted| !known.contains(&(mounted.namespace.as_str(), mounted.claim.as_str())));
+        let unknown = |mounted: &&Mounted| !self.claims.contains(&(mounted.namespace.as_str(), mounted.claim.as_str()));
+        let mounted = contents.mounted.iter().filter(unknown);
         let mounted = mounted.map(|mounted| {
             let volume = Volume::Claim { namespace: mounted.namespace.clone(), name: mounted.claim.clone() };
             let because = format!("pod {} in the archive mounts it, and neither claim nor data is there", mounted.pod);
@@ -338,6 +363,7 @@ impl Given<'_> {
             }
             let by_pod = infos.iter().any(|info| {
                 text(info, "/pvbInfo/podName").is_some()
+                    && text(info, "/pvbInfo/podNamespace") == object.str_at("/spec/pod/namespace")
                     && text(info, "/pvbInfo/podName") == object.str_at("/spec/pod/name")
                     && text(info, "/pvbInfo/volumeName") == object.str_at("/spec/volume")
             });

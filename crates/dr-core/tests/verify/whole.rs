@@ -115,6 +115,11 @@ fn hooks_that_failed_or_fitted_nothing_are_not_green() {
         }
         night
     };
+    let hint = with(true, json!({})).check(Aspect::Hooks).finding.hint;
+    assert!(
+        hint.contains("kubectl dr backup coverage --ns NAMESPACE --backup b tells which hooks fit nothing"),
+        "{hint}"
+    );
     with(true, json!({ "hooksAttempted": 2 })).checked(Aspect::Hooks, Verdict::Restorable, "all 2 ended well");
     with(true, json!({ "hooksAttempted": 2, "hooksFailed": 1 })).checked(
         Aspect::Hooks,
