@@ -91,7 +91,8 @@ fn a_driver_that_cannot_list_leaves_the_snapshot_unknown() {
 
 #[test]
 fn a_question_that_an_earlier_process_left_is_removed_and_a_fresh_one_is_not() {
-    let site = site(|world| {
+    // Also by a backup without snapshots.
+    let site = of(Paths::Files, |world| {
         for (name, made) in [("old", "2020-01-01T00:00:00Z"), ("fresh", "2999-01-01T00:00:00Z")] {
             let key = Key::cluster(Kind::VolumeSnapshotContent, name);
             let labels = json!({ dr_core::verify::PROBE: "true" });
@@ -103,6 +104,36 @@ fn a_question_that_an_earlier_process_left_is_removed_and_a_fresh_one_is_not() {
     let left: Vec<String> =
         site.served.api.world().of(Kind::VolumeSnapshotContent).map(|(key, _)| key.name.clone()).collect();
     assert_eq!(left, ["fresh"]);
+}
+
+#[test]
+fn no_driver_is_asked_for_what_nobody_asks_about_or_no_snapshot_helps() {
+    let site = site(|_| {});
+    let asks_none = |code: i32, args: &[&str]| {
+        site.served.seen();
+        let document = site.document(code, BACKUP, args);
+        assert_eq!(changing(&site.served.seen()), [""; 0], "{document:#}");
+    };
+    asks_none(3, &["verify", NIGHTLY, "--ns", "bookshop"]);
+    site.served.store(Store::Cut);
+    asks_none(1, VERIFY);
+}
+
+#[test]
+fn without_a_terminal_each_thing_that_is_read_is_told_on_stderr() {
+    let site = site(|_| {});
+    for args in [VERIFY, &["verify", NIGHTLY, "-o", "json"]] {
+        let told = site.run(BACKUP, args).stderr;
+        let told: Vec<&str> =
+            told.lines().filter_map(|line| line.trim().split_once(" s ")).map(|(_, told)| told).collect();
+        let wanted = [
+            "reading the backup's list of volumes",
+            "reading the list of items",
+            "reading the archive",
+            "asking drivers for the snapshots, 1 in all",
+        ];
+        assert_eq!(told, wanted);
+    }
 }
 
 #[test]

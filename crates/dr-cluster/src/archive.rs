@@ -75,6 +75,13 @@ struct Item<'a> {
 }
 
 impl Item<'_> {
+    /// Nothing in it is longer than Kubernetes allows.
+    fn fits(&self) -> bool {
+        self.resource.len() <= entries::RESOURCE_LIMIT
+            && self.namespace.is_none_or(|namespace| namespace.len() <= entries::NAMESPACE_LIMIT)
+            && self.name.len() <= entries::OBJECT_LIMIT
+    }
+
     fn told(&self) -> String {
         match self.namespace {
             Some(namespace) => format!("{}/{namespace}/{}", self.resource, self.name),

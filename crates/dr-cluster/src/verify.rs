@@ -12,6 +12,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::api_error::ApiErrorKind;
 use crate::capture::{AT_ONCE, CaptureError, PATIENCE, listed, select, served_groups};
@@ -67,31 +68,51 @@ pub async fn facts(connection: &Connection, velero: &str, now: Timestamp) -> Res
     })
 }
 
-/// Asks the drivers for the snapshots, each within `patience`, all until then. What is made for it is deleted again; what an earlier
-/// process could not delete any more goes, too. `name` is one that nothing has.
+/// How long drivers are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits<'a> {
+    pub each: Duration,
+    pub all: Instant,
+    /// Whoever cancels it waits no longer; what is open is deleted all the same.
+    pub cancel: &'a CancellationToken,
+}
+
+/// Asks the drivers for the snapshots. What is made for it is deleted again; what an earlier process could not delete any
+/// more goes, too, also where there is nothing to ask. `name` is one that nothing has.
 pub async fn ask(
     connection: &Connection,
     facts: &Facts,
     snapshots: &BTreeSet<Snapshot>,
     name: &str,
-    (patience, until): (Duration, Instant),
+    limits: Limits<'_>,
 ) -> BTreeMap<Snapshot, Asked> {
-    if !snapshots.is_empty() {
-        remove_leftovers(connection, facts.taken).await;
+    tokio::select! {
+        () = remove_leftovers(connection, facts.taken) => {}
+        () = limits.cancel.cancelled() => {}
     }
     let questions: Vec<_> = snapshots
         .iter()
         .enumerate()
         .map(|(number, snapshot)| async move {
-            let within = patience.min(until.saturating_duration_since(Instant::now()));
-            let asked = question(connection, facts, snapshot, &format!("{name}-{number}"), within).await;
+            let asked = question(connection, facts, snapshot, &format!("{name}-{number}"), limits).await;
             (snapshot.clone(), asked)
         })
         .collect();
     stream::iter(questions).buffer_unordered(QUESTIONS).collect().await
 }
 
-async fn question(connection: &Connection, facts: &Facts, snapshot: &Snapshot, name: &str, within: Duration) -> Asked {
+async fn question(
+    connection: &Connection,
+    facts: &Facts,
+    snapshot: &Snapshot,
+    name: &str,
+    limits: Limits<'_>,
+) -> Asked {
+    let interrupted = || Asked::NoAnswer("it was interrupted".to_owned());
+    if limits.cancel.is_cancelled() {
+        return interrupted();
+    }
+    let within = limits.each.min(limits.all.saturating_duration_since(Instant::now()));
     if within.is_zero() {
         return Asked::NoAnswer("the time given was over before its driver was asked".to_owned());
     }
@@ -106,7 +127,10 @@ async fn question(connection: &Connection, facts: &Facts, snapshot: &Snapshot, n
         }
         return Asked::NoAnswer(format!("its driver cannot be asked: {error}{hint}"));
     }
-    let asked = answered(connection, &key, within).await;
+    let asked = tokio::select! {
+        asked = answered(connection, &key, within) => asked,
+        () = limits.cancel.cancelled() => interrupted(),
+    };
     delete(connection, &key).await;
     asked
 }

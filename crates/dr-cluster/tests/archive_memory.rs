@@ -64,6 +64,76 @@ fn archive_of(items: u64) -> Received {
     Received { pieces, piece: Vec::new(), at: 0 }
 }
 
+/// An archive of empty objects under these paths, packed as it is read.
+fn archive_at(paths: impl Iterator<Item = String> + Send + 'static) -> Received {
+    let (sender, pieces) = sync_channel(4);
+    std::thread::spawn(move || {
+        let sent = io::BufWriter::with_capacity(64 * 1024, Sent(sender));
+        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(sent, flate2::Compression::none()));
+        for path in paths {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(2);
+            header.set_entry_type(tar::EntryType::Regular);
+            // Nobody reads on once it is refused.
+            if tar.append_data(&mut header, path, b"{}".as_slice()).is_err() {
+                return;
+            }
+        }
+        let _refused = tar.into_inner().and_then(flate2::write::GzEncoder::finish).and_then(|mut sent| sent.flush());
+    });
+    Received { pieces, piece: Vec::new(), at: 0 }
+}
+
+#[track_caller]
+fn refused(paths: impl Iterator<Item = String> + Send + 'static, because: &str) {
+    let before = peak();
+    let error = contents(archive_at(paths), &Fetched::Unread("not asked for".into())).unwrap_err().to_string();
+    assert!(error.contains(because), "{error}");
+    if let (Some(before), Some(after)) = (before, peak()) {
+        assert!(after < before + MOST_KIB, "{before} KiB before, {after} KiB at most");
+    }
+}
+
+#[test]
+fn names_longer_than_kubernetes_allows_are_not_kept_but_refused() {
+    let because = "has a longer name in its path than Kubernetes allows";
+    let long = |length: usize| "a".repeat(length);
+    for (resource, namespace, name, fits) in [
+        (317, 63, 253, true),
+        (318, 63, 253, false),
+        (317, 64, 253, false),
+        (317, 63, 254, false),
+        (317, 0, 253, true),
+        (317, 0, 254, false),
+    ] {
+        let (resource, name) = (long(resource), long(name));
+        let path = match namespace {
+            0 => format!("resources/{resource}/cluster/{name}.json"),
+            _ => format!("resources/{resource}/namespaces/{}/{name}.json", long(namespace)),
+        };
+        if fits {
+            let found = contents(archive_at([path].into_iter()), &Fetched::Unread(String::new())).unwrap();
+            assert_eq!(found.items(), 1);
+        } else {
+            refused([path].into_iter(), because);
+        }
+    }
+    // Twice as much as the memory allowed.
+    let paths = |folder: fn(String) -> String| {
+        (0..2200).map(move |number| folder(format!("{number}{}", "a".repeat(60 * 1024))))
+    };
+    refused(paths(|name| format!("resources/{name}/cluster/x.json")), because);
+    refused(paths(|name| format!("resources/pods/namespaces/{name}/x.json")), because);
+    refused(paths(|name| format!("metadata/{name}")), because);
+}
+
+#[test]
+fn more_resources_or_namespaces_than_any_cluster_has_are_refused() {
+    let because = "is of one more resource or namespace than any cluster has";
+    refused((0..=10_000).map(|number| format!("resources/r{number}.example.com/cluster/x.json")), because);
+    refused((0..=100_000).map(|number| format!("resources/configmaps/namespaces/n{number}/x.json")), because);
+}
+
 /// The most this process has ever held, in KiB; none where the system does not tell.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

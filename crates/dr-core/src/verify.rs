@@ -4,7 +4,7 @@
 //! Three verdicts and no fourth: whatever could not be looked at, and whatever looks odd, is unknown, and unknown is
 //! never green.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ mod size;
 mod volume;
 
 pub use aspect::{running, wants_results};
-pub use handle::{Answer, Asked, PROBE, Snapshot, answer, probe, snapshots};
+pub use handle::{Answer, Asked, PROBE, Snapshot, answer, probe};
 pub use size::{COMPARED, LEAST_PERCENT};
 
 /// From the worst to the best.
@@ -248,7 +248,18 @@ impl Verified {
     }
 }
 
-/// Judges the backup. `asked` is what drivers say of the snapshots that [`snapshots`] names.
+/// The snapshots that drivers have to be asked for, of one namespace or all: none where the backup as a whole is not
+/// known to come back, and no snapshot helps.
+pub fn questions(facts: &Facts, backup: &Object, held: &Held, namespace: Option<&str>) -> BTreeSet<Snapshot> {
+    let checks = aspect::all(facts, backup, held);
+    let mut carrying = checks.iter().filter(|check| check.aspect.carries_all());
+    if carrying.any(|check| check.finding.verdict != Verdict::Restorable) {
+        return BTreeSet::new();
+    }
+    handle::snapshots(held, namespace)
+}
+
+/// Judges the backup. `asked` is what drivers say of the snapshots that [`questions`] names.
 pub fn judge(facts: &Facts, backup: &Object, held: &Held, asked: &BTreeMap<Snapshot, Asked>) -> Verified {
     let checks = aspect::all(facts, backup, held);
     let mut volumes = volume::all(facts, backup, held, asked);

@@ -19,7 +19,9 @@ use common::push;
 use dr_core::facts::Listed;
 use dr_core::kind::Kind;
 use dr_core::object::Object;
-use dr_core::verify::{Answer, ArchivedClaim, Asked, COMPARED, Fetched, Method, Verdict, answer, probe, snapshots};
+use dr_core::verify::{
+    Answer, ArchivedClaim, Asked, COMPARED, Fetched, Method, Snapshot, Verdict, answer, probe, questions,
+};
 use jiff::Timestamp;
 use night::{Night, TAKEN, claim, copy, csi, files, mounted, moved, snapshot, upload};
 use proptest::prelude::*;
@@ -228,9 +230,29 @@ fn a_driver_that_is_not_installed_cannot_give_a_snapshot_back() {
 
 #[test]
 fn only_snapshots_that_stayed_with_their_driver_are_asked_for() {
-    assert_eq!(snapshots(&csi().held), BTreeSet::from([snapshot()]));
-    assert_eq!(snapshots(&moved().held), BTreeSet::new());
-    assert_eq!(snapshots(&files().held), BTreeSet::new());
+    assert_eq!(asked_for(&csi(), None), BTreeSet::from([snapshot()]));
+    assert_eq!(asked_for(&moved(), None), BTreeSet::new());
+    assert_eq!(asked_for(&files(), None), BTreeSet::new());
+}
+
+fn asked_for(night: &Night, namespace: Option<&str>) -> BTreeSet<Snapshot> {
+    questions(&night.facts, &night.backup, &night.held, namespace)
+}
+
+#[test]
+fn nobody_is_asked_for_snapshots_of_other_namespaces_or_of_a_backup_that_does_not_come_back_anyway() {
+    assert_eq!(asked_for(&csi(), Some("shop")), BTreeSet::from([snapshot()]));
+    assert_eq!(asked_for(&csi(), Some("other")), BTreeSet::new());
+    for change in [
+        (|night| night.backup.0["status"]["phase"] = json!("Failed")) as fn(&mut Night),
+        |night| night.backup.0["status"]["expiration"] = json!("2026-01-01T00:00:00Z"),
+        |night| night.clear(Kind::BackupStorageLocation),
+        |night| night.held.archive = Fetched::Unread("403".into()),
+    ] {
+        let mut night = csi();
+        change(&mut night);
+        assert_eq!(asked_for(&night, None), BTreeSet::new());
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::flags::{self, Flags, Output};
 use crate::glue::{self, Reading, Session};
 use crate::json::verify::BackupVerificationV1;
+use crate::progress::Progress;
 use crate::report::Failure;
 use crate::{out, render};
 
@@ -69,31 +70,35 @@ pub(crate) fn main(flags: &Flags, args: &VerifyArgs) -> Result<Exit, Failure> {
 }
 
 async fn look(session: &Session, flags: &Flags, args: &VerifyArgs) -> Result<Answer, Failure> {
-    let watched = out::stderr_is_terminal() && !flags.output.is_for_programs();
-    let reading = Reading::new(args.timeout, watched);
+    let progress = Progress::start(flags.output);
+    let reading = Reading::new(args.timeout, &progress);
     let facts = session.verification().await?;
     let backup = named(&facts, &args.backup)?;
-    let (held, asked) = if let Some(because) = verify::running(backup) {
-        (unread(&because), BTreeMap::new())
-    } else {
-        let held = session.held(&args.backup, verify::wants_results(backup), reading).await;
-        let asked = session.ask_for(&facts, &verify::snapshots(&held), reading).await;
-        (held, asked)
+    let held = match verify::running(backup) {
+        Some(because) => unread(&because),
+        None => session.held(&args.backup, verify::wants_results(backup), reading).await,
     };
-    let verified = verify::judge(&facts, backup, &held, &asked);
     let namespace = flags.namespace.clone();
-    let verified = match &namespace {
-        None => verified,
-        Some(namespace) => verified.of_namespace(&held, namespace).ok_or_else(|| {
-            let known = match &held.archive {
-                Fetched::Read(contents) => contents.namespaces.keys().cloned().collect(),
-                Fetched::Worthless(_) | Fetched::Unread(_) => Vec::new(),
-            };
-            Failure::refused(format!("backup {} holds nothing of namespace {namespace}", args.backup))
-                .hint(choose::nearest(namespace, known))
-        })?,
-    };
+    let judged =
+        |asked: &BTreeMap<_, _>| of_namespace(verify::judge(&facts, backup, &held, asked), &held, namespace.as_deref());
+    // A namespace that the backup does not hold is refused before any driver is asked.
+    judged(&BTreeMap::new())?;
+    let questions = verify::questions(&facts, backup, &held, namespace.as_deref());
+    let verified = judged(&session.ask_for(&facts, &questions, reading).await?)?;
     Ok(Answer { taken: facts.taken, namespace, verified })
+}
+
+fn of_namespace(verified: Verified, held: &Held, namespace: Option<&str>) -> Result<Verified, Failure> {
+    let Some(namespace) = namespace else { return Ok(verified) };
+    let backup = verified.backup.clone();
+    verified.of_namespace(held, namespace).ok_or_else(|| {
+        let known = match &held.archive {
+            Fetched::Read(contents) => contents.namespaces.keys().cloned().collect(),
+            Fetched::Worthless(_) | Fetched::Unread(_) => Vec::new(),
+        };
+        Failure::refused(format!("backup {backup} holds nothing of namespace {namespace}"))
+            .hint(choose::nearest(namespace, known))
+    })
 }
 
 /// Nothing is to be read of a backup that is still being made.

@@ -7,36 +7,50 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dr_cluster::documents::{Documents, FetchError};
+use dr_cluster::verify::Limits;
 use dr_core::facts::Facts;
 use dr_core::verify::{Asked, Fetched, Held, Snapshot};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{Session, new_id};
+use crate::exit::Exit;
+use crate::progress::{Progress, Waiting};
+use crate::render;
 use crate::report::Failure;
-use crate::{out, render};
 
 /// How long one driver is waited for; csi-snapshotter asks it as soon as it sees the question.
 const QUESTION: Duration = Duration::from_secs(30);
-/// How often a long download is told of.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How often what is waited for is looked at; how often it is told, progress knows.
+const LOOK: Duration = Duration::from_secs(1);
 
-/// Until when everything has to be read, and whether a person watches.
+/// Until when everything has to be read, and where it is told.
 #[derive(Clone, Copy)]
-pub(crate) struct Reading {
-    pub(crate) within: Duration,
-    pub(crate) until: Instant,
-    pub(crate) watched: bool,
+pub(crate) struct Reading<'a> {
+    within: Duration,
+    until: Instant,
+    progress: &'a Progress,
 }
 
-impl Reading {
-    pub(crate) fn new(within: Duration, watched: bool) -> Self {
-        Self { within, until: Instant::now() + within, watched }
+impl<'a> Reading<'a> {
+    pub(crate) fn new(within: Duration, progress: &'a Progress) -> Self {
+        Self { within, until: Instant::now() + within, progress }
     }
 
-    fn say(self, text: &str) {
-        if self.watched {
-            out::prose(text);
+    /// Says what is done, and from time to time how far it is.
+    async fn told<T>(self, title: &str, how_far: impl Fn() -> String, doing: impl Future<Output = T>) -> T {
+        self.progress.say(title);
+        self.progress.begin(title, title);
+        let telling = async {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let left = Some(self.until.saturating_duration_since(Instant::now()));
+                self.progress.waiting(&Waiting { step: title, title, because: &how_far(), left, bytes: None });
+            }
+        };
+        tokio::select! {
+            done = doing => done,
+            never = telling => never,
         }
     }
 
@@ -60,48 +74,57 @@ impl Session {
     }
 
     /// What the object store holds of the backup.
-    pub(crate) async fn held(&self, backup: &str, results: bool, reading: Reading) -> Held {
+    pub(crate) async fn held(&self, backup: &str, results: bool, reading: Reading<'_>) -> Held {
         let documents = Documents::new(&self.connection, &self.velero_namespace);
         let name = || format!("dr-{}", new_id());
-        reading.say("reading the backup's list of volumes");
-        let infos = reading.fetch(documents.volume_infos(backup, &name())).await;
+        let waits = || "Velero has not sent it".to_owned();
+        let request = name();
+        let infos = reading.fetch(documents.volume_infos(backup, &request));
+        let infos = reading.told("reading the backup's list of volumes", waits, infos).await;
         // A Velero that does not answer is not asked four times: it would take minutes.
         if let Fetched::Unread(because) = &infos {
             let because = because.clone();
             let results = results.then(|| Fetched::Unread(because.clone()));
             return Held { infos, archive: Fetched::Unread(because), results };
         }
-        let results = if results { Some(reading.fetch(documents.backup_results(backup, &name())).await) } else { None };
-        let listed = reading.fetch(documents.item_list(backup, &name())).await;
-        reading.say("reading the archive");
+        let results = if results {
+            let request = name();
+            let read = reading.fetch(documents.backup_results(backup, &request));
+            Some(reading.told("reading the errors and warnings", waits, read).await)
+        } else {
+            None
+        };
+        let request = name();
+        let listed = reading.fetch(documents.item_list(backup, &request));
+        let listed = reading.told("reading the list of items", waits, listed).await;
         let bytes = Arc::new(AtomicU64::new(0));
         let archive_name = name();
         let contents = documents.contents(backup, listed, Arc::clone(&bytes), &archive_name);
-        let told = async {
-            loop {
-                tokio::time::sleep(HEARTBEAT).await;
-                reading.say(&format!("reading the archive: {} so far", render::bytes(bytes.load(Ordering::Relaxed))));
-            }
-        };
-        let archive = tokio::select! {
-            archive = reading.fetch(contents) => archive,
-            () = told => Fetched::Unread("it was let go of".to_owned()),
-        };
+        let so_far = || format!("{} so far", render::bytes(bytes.load(Ordering::Relaxed)));
+        let archive = reading.told("reading the archive", so_far, reading.fetch(contents)).await;
         Held { infos, archive, results }
     }
 
-    /// Asks drivers whether they still have the backup's snapshots.
+    /// Asks drivers whether they still have the backup's snapshots; from here on Ctrl-C takes back what is asked.
     pub(crate) async fn ask_for(
         &self,
         facts: &Facts,
         snapshots: &BTreeSet<Snapshot>,
-        reading: Reading,
-    ) -> BTreeMap<Snapshot, Asked> {
-        if snapshots.is_empty() {
-            return BTreeMap::new();
-        }
-        reading.say(&format!("asking drivers for {} snapshots", snapshots.len()));
+        reading: Reading<'_>,
+    ) -> Result<BTreeMap<Snapshot, Asked>, Failure> {
+        self.listen_for_interrupts();
         let name = format!("dr-asks-{}", new_id());
-        dr_cluster::verify::ask(&self.connection, facts, snapshots, &name, (QUESTION, reading.until)).await
+        let limits = Limits { each: QUESTION, all: reading.until, cancel: &self.interrupt.token };
+        let asked = dr_cluster::verify::ask(&self.connection, facts, snapshots, &name, limits);
+        let asked = if snapshots.is_empty() {
+            asked.await
+        } else {
+            let title = format!("asking drivers for the snapshots, {} in all", snapshots.len());
+            reading.told(&title, || "not all have answered".to_owned(), asked).await
+        };
+        if self.interrupted() {
+            return Err(Failure::new(Exit::Failed, "interrupted: the backup is not verified"));
+        }
+        Ok(asked)
     }
 }

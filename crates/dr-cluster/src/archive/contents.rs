@@ -16,6 +16,11 @@ use super::{ArchiveError, ITEM_LIMIT, Limited, damaged, entries, item};
 /// Whoever needs longer than this unpacks is no backup: at 1 KiB each it would be 64 million objects.
 const CONTENTS_LIMIT: u64 = 64 * 1024 * 1024 * 1024;
 
+/// Of different ones in one archive, far above what a cluster serves.
+const RESOURCES_LIMIT: usize = 10_000;
+/// Kubernetes is tested with ten thousand.
+const NAMESPACES_LIMIT: usize = 100_000;
+
 /// Smaller items are read whole before they are parsed, which is several times faster.
 const AT_ONCE: u64 = 1024 * 1024;
 
@@ -106,6 +111,8 @@ impl Counted {
                 let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
                 let volumes = head.spec.and_then(|spec| spec.volumes).filter(|_| !ended);
                 let claims = volumes.into_iter().flatten().filter_map(|volume| volume.persistent_volume_claim);
+                // The API server takes no longer ones, and what is kept of an item stays small.
+                let claims = claims.filter(|claim| claim.claim_name.len() <= entries::OBJECT_LIMIT);
                 self.mounted.extend(claims.filter_map(|claim| {
                     let (namespace, pod) = (item.namespace?.to_owned(), item.name.to_owned());
                     Some(Mounted { namespace, claim: claim.claim_name, pod })
@@ -131,6 +138,10 @@ impl Counted {
         count(&mut self.resources, item.resource);
         if let Some(namespace) = item.namespace {
             count(&mut self.namespaces, namespace);
+        }
+        if self.resources.len() > RESOURCES_LIMIT || self.namespaces.len() > NAMESPACES_LIMIT {
+            let because = "is of one more resource or namespace than any cluster has";
+            return Err(entries::hostile(path.as_bytes(), because));
         }
         Ok(())
     }

@@ -3,10 +3,16 @@
 
 use std::io::{self, Read};
 
-use super::{ArchiveError, Limited, damaged};
+use super::{ArchiveError, Limited, damaged, item};
 
 /// Of the name of one file; a path of Kubernetes' names is shorter.
 const NAME_LIMIT: u64 = 64 * 1024;
+
+/// Of `resource.group`: a label, a dot and a domain, the longest that a part of a path can be.
+pub(super) const RESOURCE_LIMIT: usize = 63 + 1 + OBJECT_LIMIT;
+pub(super) const NAMESPACE_LIMIT: usize = 63;
+/// Of an object; Velero cannot unpack longer ones either: with `.json` no file system takes more than 255 bytes.
+pub(super) const OBJECT_LIMIT: usize = 253;
 
 pub(super) struct File<'a> {
     pub(super) path: &'a str,
@@ -58,6 +64,10 @@ pub(super) fn each<R: Read>(
         if path.chars().any(char::is_control) {
             return Err(hostile(path.as_bytes(), "has control characters in its name"));
         }
+        let too_long = |part: &str| part.len() > RESOURCE_LIMIT;
+        if path.split('/').any(too_long) || item(path).is_some_and(|item| !item.fits()) {
+            return Err(hostile(path.as_bytes(), "has a longer name in its path than Kubernetes allows"));
+        }
         then(File { path, size, content: &mut entry })?;
     }
     // The tar's end is not the file's: only the last bytes of gzip say that nothing was changed on the way.
@@ -65,7 +75,7 @@ pub(super) fn each<R: Read>(
     Ok(())
 }
 
-fn hostile(path: &[u8], because: &'static str) -> ArchiveError {
+pub(super) fn hostile(path: &[u8], because: &'static str) -> ArchiveError {
     let shown: String = String::from_utf8_lossy(path).chars().take(200).collect();
     ArchiveError::Hostile { entry: format!("{shown:?}"), because }
 }

@@ -7,9 +7,20 @@ const CONTENTS: &str = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotcontents"
 
 async fn asked(fake: &Fake, within: Duration) -> Asked {
     let snapshot = Snapshot { driver: "csi.test".into(), handle: "snap-1".into() };
+    let mut all = asked_for(fake, &BTreeSet::from([snapshot.clone()]), within, &CancellationToken::new()).await;
+    assert_eq!(fake.get(&format!("{CONTENTS}/q-0")), None, "the question is left");
+    all.remove(&snapshot).unwrap()
+}
+
+async fn asked_for(
+    fake: &Fake,
+    wanted: &BTreeSet<Snapshot>,
+    within: Duration,
+    cancel: &CancellationToken,
+) -> BTreeMap<Snapshot, Asked> {
     let facts = Facts {
         format: facts::FORMAT,
-        taken: Timestamp::UNIX_EPOCH,
+        taken: "2026-01-02T12:00:00Z".parse().unwrap(),
         context: String::new(),
         server: String::new(),
         server_version: String::new(),
@@ -19,11 +30,47 @@ async fn asked(fake: &Fake, within: Duration) -> Asked {
         objects: BTreeMap::new(),
         documents: BTreeMap::new(),
     };
-    let until = Instant::now() + within;
-    let wanted = BTreeSet::from([snapshot.clone()]);
-    let mut all = ask(&fake.connection(), &facts, &wanted, "q", (Duration::from_secs(30), until)).await;
-    assert_eq!(fake.get(&format!("{CONTENTS}/q-0")), None, "the question is left");
-    all.remove(&snapshot).unwrap()
+    let limits = Limits { each: Duration::from_secs(30), all: Instant::now() + within, cancel };
+    ask(&fake.connection(), &facts, wanted, "q", limits).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_presses_ctrl_c_waits_no_longer_and_leaves_no_question() {
+    let fake = Fake::default();
+    let cancel = CancellationToken::new();
+    let wanted: BTreeSet<Snapshot> =
+        (0..40).map(|number| Snapshot { driver: "csi.test".into(), handle: format!("snap-{number}") }).collect();
+    let (pressed, open) = (cancel.clone(), fake.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(open.get(&format!("{CONTENTS}/q-0")).is_some(), "nothing was asked yet");
+        pressed.cancel();
+    });
+    let began = Instant::now();
+    let all = asked_for(&fake, &wanted, Duration::from_secs(600), &cancel).await;
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert_eq!(all.len(), 40);
+    assert!(all.values().all(|asked| *asked == Asked::NoAnswer("it was interrupted".into())), "{all:?}");
+    for number in 0..40 {
+        assert_eq!(fake.get(&format!("{CONTENTS}/q-{number}")), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_process_left_goes_also_where_there_is_nothing_to_ask() {
+    let fake = Fake::default();
+    let left = |name: &str, made: &str| {
+        let content = json!({
+            "metadata": { "name": name, "creationTimestamp": made, "labels": { PROBE: "true" } },
+            "spec": { "deletionPolicy": "Retain" },
+        });
+        fake.put(&format!("{CONTENTS}/{name}"), content);
+    };
+    left("old", "2026-01-02T11:00:00Z");
+    left("young", "2026-01-02T11:50:00Z");
+    asked_for(&fake, &BTreeSet::new(), Duration::from_secs(600), &CancellationToken::new()).await;
+    assert_eq!(fake.get(&format!("{CONTENTS}/old")), None);
+    assert!(fake.get(&format!("{CONTENTS}/young")).is_some(), "another's that is still open");
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,13 +46,14 @@ pub enum Answer {
     Open(String),
 }
 
-/// The snapshots that the backup's volumes are kept in, and that a driver can be asked for.
-pub fn snapshots(held: &Held) -> BTreeSet<Snapshot> {
+/// The snapshots that the backup's volumes, or those of one namespace, are kept in, and that a driver can be asked for.
+pub(super) fn snapshots(held: &Held, namespace: Option<&str>) -> BTreeSet<Snapshot> {
     let infos = match &held.infos {
         Fetched::Read(infos) => infos.as_slice(),
         Fetched::Worthless(_) | Fetched::Unread(_) => &[],
     };
-    infos.iter().filter(|info| !is_moved(info)).filter_map(of_info).collect()
+    let wanted = |info: &&Value| namespace.is_none() || text(info, "/pvcNamespace") == namespace;
+    infos.iter().filter(wanted).filter(|info| !is_moved(info)).filter_map(of_info).collect()
 }
 
 pub(super) fn is_moved(info: &Value) -> bool {
