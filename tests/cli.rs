@@ -191,7 +191,11 @@ fn a_configuration_with_an_unknown_field_is_refused_with_its_place() {
     std::fs::write(folder.path().join("dr.yaml"), "namespaces:\n  shop:\n    rto: 1h\n").unwrap();
     let mut command = Command::new(RESTORE);
     command.args(["plan", "--ns", "shop", "--server", "http://127.0.0.1:1"]).env_clear().current_dir(folder.path());
-    fails(&said(&command.output().unwrap()), 2, "unknown field `rto`, expected one of `rpo`, `leave`, `hooks` at line 3");
+    fails(
+        &said(&command.output().unwrap()),
+        2,
+        "unknown field `rto`, expected one of `rpo`, `leave`, `hooks` at line 3",
+    );
 }
 
 #[test]

@@ -108,8 +108,11 @@ impl Values {
                 map.remove(content);
             }
         }
-        if let Some(spec) = kept.pointer_mut("/spec").and_then(Value::as_object_mut) {
-            spec.remove("hooks");
+        // Of a Backup or Restore, and of a Schedule's template.
+        for spec in ["/spec", "/spec/template"] {
+            if let Some(spec) = kept.pointer_mut(spec).and_then(Value::as_object_mut) {
+                spec.remove("hooks");
+            }
         }
         if let Some(metadata) = kept.pointer_mut("/metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");

@@ -1,6 +1,37 @@
 //! What is handed on holds no secret, and everything that is no secret.
 
-use dr_core::redact::text;
+use std::collections::BTreeMap;
+
+use dr_core::facts::{FORMAT, Facts, Listed};
+use dr_core::kind::Kind;
+use dr_core::object::Object;
+use dr_core::redact::{self, text};
+use jiff::Timestamp;
+use serde_json::json;
+
+#[test]
+fn commands_of_hooks_are_handed_on_neither_of_a_backup_nor_of_a_schedule() {
+    let hooks = json!({ "resources": [{ "pre": [{ "exec": { "command": ["mysqldump", "-phunter2"] } }] }] });
+    let backup = Object(json!({ "metadata": { "name": "b" }, "spec": { "hooks": hooks } }));
+    let template = json!({ "includedNamespaces": ["shop"], "hooks": hooks });
+    let schedule =
+        Object(json!({ "metadata": { "name": "s" }, "spec": { "schedule": "@daily", "template": template } }));
+    let objects = [(Kind::Backup, backup), (Kind::Schedule, schedule)];
+    let facts = Facts {
+        format: FORMAT,
+        taken: Timestamp::UNIX_EPOCH,
+        context: "test".into(),
+        server: "https://test".into(),
+        server_version: "v1.34.2".into(),
+        cluster_uid: "uid".into(),
+        namespace: "shop".into(),
+        velero_namespace: "velero".into(),
+        objects: objects.into_iter().map(|(kind, object)| (kind, Listed::Objects(vec![object]))).collect(),
+        documents: BTreeMap::new(),
+    };
+    let handed_on = serde_json::to_string(&redact::facts(&facts)).expect("JSON");
+    assert!(!handed_on.contains("hunter2") && handed_on.contains("includedNamespaces"), "{handed_on}");
+}
 
 #[test]
 fn what_looks_like_a_password_goes_and_the_sentence_around_it_stays() {

@@ -25,6 +25,13 @@ pub(crate) fn hooks(facts: &Facts, hooks: &[Hook]) -> Result<(), Refusal> {
             continue;
         }
         for pod in pods {
+            let own = [(&hook.pre, &PRE[..]), (&hook.post, &POST[..])];
+            for (command, keys) in own {
+                if let Some(key) = given(pod, keys).filter(|_| !command.is_empty()) {
+                    let because = format!("{key} of pod {} takes its place: Velero would run that alone", pod.name());
+                    refusal.add(subject.clone(), because, "have one of the two");
+                }
+            }
             let containers = pod.list_at("/spec/containers").iter();
             let names: Vec<&str> = containers.filter_map(|one| one.get("name").and_then(Value::as_str)).collect();
             if !names.contains(&hook.container.as_str()) {
@@ -36,14 +43,21 @@ pub(crate) fn hooks(facts: &Facts, hooks: &[Hook]) -> Result<(), Refusal> {
     refusal.into_result()
 }
 
+const PRE: [&str; 2] = ["pre.hook.backup.velero.io/command", "hook.backup.velero.io/command"];
+const POST: [&str; 1] = ["post.hook.backup.velero.io/command"];
+
+/// The annotation by which a pod has a hook of its own.
+fn given<'k>(pod: &Object, keys: &[&'k str]) -> Option<&'k str> {
+    keys.iter().copied().find(|key| pod.annotation(key).is_some_and(|command| !command.is_empty()))
+}
+
 /// What an engine's hook does not do because the pod has one of its own
 /// (`internal/hook/item_hook_handler.go:DefaultItemHookHandler.HandleHooks` at v1.18.3).
 pub(crate) fn displaced(volumes: &[Volume]) -> Vec<String> {
     let displaced = |volume: &Volume| {
         let Engine { pod, care, .. } = volume.engine.as_ref()?;
         care.pre_backup?;
-        let keys = ["pre.hook.backup.velero.io/command", "hook.backup.velero.io/command"];
-        let key = keys.into_iter().find(|key| pod.annotation(key).is_some_and(|command| !command.is_empty()))?;
+        let key = given(pod, &PRE)?;
         Some(format!(
             "claim {}: {key} of pod {} takes the place of our hook for {}",
             volume.claim,
@@ -95,6 +109,21 @@ mod tests {
         assert_eq!(refused("db", "main"), Ok(()));
         assert!(refused("web", "main").is_err_and(|says| says.contains("no running pod has the labels app=web")));
         assert!(refused("db", "dump").is_err_and(|says| says.contains("pod db-0 has no container dump")));
+    }
+
+    #[test]
+    fn a_pods_own_hook_of_the_same_phase_refuses_one_of_the_configuration() {
+        let refused = |key: &str, hook: &Hook| {
+            hooks(&shop(&json!({ key: "[\"sync\"]" })), std::slice::from_ref(hook))
+                .map_err(|refusal| refusal.to_string())
+        };
+        let before = hook("db", "main");
+        let after = Hook { pre: Vec::new(), post: vec!["thaw".into()], ..before.clone() };
+        let (pre, old, post) = (PRE[0], PRE[1], POST[0]);
+        assert!(refused(pre, &before).is_err_and(|says| says.contains(&format!("{pre} of pod db-0 takes its place"))));
+        assert!(refused(old, &before).is_err());
+        assert!(refused(post, &after).is_err());
+        assert_eq!((refused(post, &before), refused(pre, &after)), (Ok(()), Ok(())));
     }
 
     #[test]
