@@ -130,9 +130,41 @@ fn starts(words: &[Word]) -> Option<usize> {
     None
 }
 
+/// Behind `xargs` or `parallel` a command has more words than are written, and `{}` stands for some.
+fn repeated(before: &[Word], velero: &[Word]) -> Option<Vec<Word>> {
+    let runs = |word: &Word| matches!(word.text.rsplit('/').next(), Some("xargs" | "parallel"));
+    let options = before.get(before.iter().position(runs)?..)?;
+    let mut holes = vec!["{}".to_owned()];
+    for (at, word) in options.iter().enumerate() {
+        match word.text.strip_prefix("-I").or_else(|| word.text.strip_prefix("--replace=")) {
+            Some("") => holes.extend(options.get(at + 1).map(|next| next.text.clone())),
+            Some(hole) => holes.push(hole.to_owned()),
+            None => {}
+        }
+    }
+    holes.retain(|hole| !hole.is_empty());
+    let own = velero.iter().take_while(|word| !word.text.starts_with(":::"));
+    let mut words: Vec<Word> = own.map(|word| word.filled(&holes)).collect();
+    words.push(Word::appended(words.last()?.span.end));
+    Some(words)
+}
+
+/// The simple commands of a script, those in its substitutions as well, with what is not known as a character of its own.
+pub(crate) fn simple_commands(script: &str) -> Vec<Vec<String>> {
+    let chars: Vec<words::Char> = script.char_indices().collect();
+    let items = words::items(&chars).into_iter();
+    let commands = items.filter_map(|item| match item {
+        Item::Command(words) => Some(words.into_iter().map(|word| word.text).collect()),
+        Item::Comment(..) => None,
+    });
+    commands.collect()
+}
+
 fn command(words: &[Word], comments: Vec<Comment>, version: Version) -> Option<(Document, Command)> {
     let start = starts(words)?;
-    let (head, rest) = words.get(start..)?.split_first()?;
+    let (before, velero) = words.split_at_checked(start)?;
+    let repeated = repeated(before, velero);
+    let (head, rest) = repeated.as_deref().unwrap_or(velero).split_first()?;
     // In a synopsis brackets stand for what may be left out.
     if rest.iter().any(|word| word.text.starts_with('[') || matches!(word.text.as_str(), "..." | "…")) {
         return None;

@@ -248,3 +248,16 @@ fn a_comment_silences_a_command_over_all_of_its_lines() {
         "# dr-lint: ignore[command-refused] no longer\nvelero backup create x --include-namespaces a --ttl 3h\n";
     assert_eq!(judge(&read(unused, Language::Script)).findings[0].rule, "unused-suppression");
 }
+
+#[test]
+fn what_people_read_is_no_command() {
+    for (text, language) in [
+        ("steps:\n- name: velero backup create before the upgrade\n", Language::Yaml),
+        ("annotations:\n  summary: velero backup create failed in the night\n", Language::Yaml),
+        ("# Steps\n\n```text\nvelero backup create with the date as its name\n```\n", Language::Markdown),
+    ] {
+        assert_eq!(told(text, language), [""; 0], "{text}");
+    }
+    let run = told("- run: velero backup create a b\n", Language::Yaml);
+    assert!(run.iter().any(|told| told.starts_with("command-refused")), "{run:?}");
+}

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::finding::{Draft, on};
 use crate::fix::{Change, Fix};
-use crate::hooks::{Phase, hooks};
+use crate::hooks::{Phase, hooks, program};
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -27,14 +27,10 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             if hook.exec.get("onError").and_then(Value::as_str) != Some("Fail") {
                 continue;
             }
-            let words = hook.words();
             // Whatever else is done in the same command may be worth failing for.
-            let only = |word: &&str| {
-                let word = word.trim().trim_end_matches(';').to_ascii_uppercase();
-                word == "CHECKPOINT" || word == "SYNC"
-            };
+            let commands = hook.simple_commands();
             let told =
-                words.iter().any(only) && !words.iter().any(|word| word.contains("dump") || word.contains("backup"));
+                !commands.is_empty() && commands.iter().all(|command| is_checkpoint(command) || is_sync(command));
             if told {
                 let path = hook.path.clone().key("onError");
                 let message = "when this fails the pod is not in the backup at all; without it the data would be";
@@ -47,4 +43,27 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             }
         }
     }
+}
+
+fn is_sync(command: &[String]) -> bool {
+    command.len() == 1 && program(command) == "sync"
+}
+
+/// `psql` that is given one CHECKPOINT or more, and nothing else.
+fn is_checkpoint(command: &[String]) -> bool {
+    let mut given = Vec::new();
+    for (at, word) in command.iter().enumerate() {
+        match word.strip_prefix("--command=") {
+            Some(sql) => given.push(sql),
+            None if word == "--command"
+                || (word.starts_with('-') && !word.starts_with("--") && word.ends_with('c')) =>
+            {
+                given.extend(command.get(at + 1).map(String::as_str));
+            }
+            None if word.starts_with("-f") || word.starts_with("--file") => return false,
+            None => {}
+        }
+    }
+    let checkpoint = |sql: &&str| sql.trim().trim_end_matches(';').trim_end().eq_ignore_ascii_case("CHECKPOINT");
+    program(command) == "psql" && !given.is_empty() && given.iter().all(checkpoint)
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::finding::{Draft, on};
-use crate::hooks::{Phase, hooks};
+use crate::hooks::{Frozen, Hook, Phase, hooks};
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -23,15 +23,13 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
         let all = hooks(&spec);
-        let freezes = |text: &str| {
-            ["fsfreeze --freeze", "fsfreeze -f", "xfs_freeze -f", "fsynclock"].iter().any(|part| text.contains(part))
-        };
+        let freezes = |hook: &Hook<'_>| Frozen::ALL.into_iter().any(|what| hook.freezes(what));
         for (at, hook) in all.iter().enumerate().filter(|(_, hook)| hook.phase == Phase::Pre) {
             let fails = hook.exec.get("onError").and_then(Value::as_str) == Some("Fail");
             let before = all
                 .iter()
                 .take(at)
-                .find(|other| other.phase == Phase::Pre && other.entry == hook.entry && freezes(&other.text()));
+                .find(|other| other.phase == Phase::Pre && other.entry == hook.entry && freezes(other));
             if let (true, Some(freeze)) = (fails, before) {
                 let message = "when this fails no post hook runs for the pod: what is frozen before it stays frozen";
                 let draft = on(spec.object, hook.path.clone().key("onError"), message);

@@ -2,7 +2,7 @@
 
 use crate::finding::{Draft, on_key};
 use crate::fix::{Change, Fix};
-use crate::hooks::hooks;
+use crate::hooks::{hooks, program};
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -41,9 +41,13 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             if hook.exec.get("timeout").is_some_and(|timeout| !timeout.is_null()) {
                 continue;
             }
-            let words = hook.words();
-            let program = |word: &&&str| COPIES.contains(&word.rsplit('/').next().unwrap_or(word));
-            if let Some(program) = words.iter().find(program) {
+            // A queue's messages are not moved by `rabbitmqadmin list`.
+            let copies = |command: &&Vec<String>| {
+                let name = program(command);
+                COPIES.contains(&name) && (name != "rabbitmqadmin" || command.iter().any(|word| word == "export"))
+            };
+            let commands = hook.simple_commands();
+            if let Some(program) = commands.iter().find(copies).and_then(|command| command.first()) {
                 let message = format!("{program} is given 30s here, Velero's own timeout for hooks");
                 let fix = Fix {
                     title: "give it 30m".into(),

@@ -88,10 +88,22 @@ pub(super) fn read(words: &[Word], verb: Verb, version: Version) -> Args<'_> {
             }
             text if text.starts_with("--") => named(&mut args, word, &mut left, verb, version),
             text if text.len() > 1 && text.starts_with('-') => letters(&mut args, word, &mut left, verb, version),
-            _ => args.rest.push(word),
+            _ => others(&mut args, word),
         }
     }
     args
+}
+
+/// `create`, what it creates and the name. A variable beside a name may hold flags, or nothing.
+fn others<'w>(args: &mut Args<'w>, word: &'w Word) {
+    match args.rest.get_mut(2) {
+        Some(_) if word.bare => args.open = true,
+        Some(name) if name.bare => {
+            *name = word;
+            args.open = true;
+        }
+        Some(_) | None => args.rest.push(word),
+    }
 }
 
 fn named<'w>(args: &mut Args<'w>, word: &'w Word, left: &mut std::slice::Iter<'w, Word>, verb: Verb, version: Version) {

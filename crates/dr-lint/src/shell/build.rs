@@ -123,13 +123,15 @@ impl Builder {
     /// What velero says against flags together (`Validate`).
     fn conflicts(&mut self, args: &Args<'_>) {
         let at = |names: &[&str]| args.set.iter().find(|set| names.contains(&set.flag.name));
+        // Where the name is a variable, that may hold the flag.
+        let open = args.open || args.rest.get(2).is_some_and(|name| name.bare);
         if let (Some(_), Some(other)) = (at(&["selector"]), at(&["or-selector"])) {
             self.refuse(other.at.clone(), "--selector and --or-selector cannot be used together");
         }
         if self.verb == Verb::Restore {
             match (at(&["from-backup"]), at(&["from-schedule"])) {
                 (Some(_), Some(other)) => self.refuse(other.at.clone(), "from a backup or from a schedule, not both"),
-                (None, None) if !args.open => {
+                (None, None) if !open => {
                     self.refuse(self.head.clone(), "velero restore create wants --from-backup or --from-schedule");
                 }
                 _ => {}
@@ -154,8 +156,7 @@ impl Builder {
             let message = format!("--{} and --{} cannot be used together", old.flag.name, new.flag.name);
             self.refuse(new.at.clone(), message);
         }
-        if self.verb == Verb::Schedule && !args.open && at(&["schedule"]).is_none_or(|set| set.value.text().is_empty())
-        {
+        if self.verb == Verb::Schedule && !open && at(&["schedule"]).is_none_or(|set| set.value.text().is_empty()) {
             self.refuse(self.head.clone(), "velero schedule create wants --schedule");
         }
         if let Some(set) = args.set.iter().find(|set| set.flag.name == "from-schedule")

@@ -66,19 +66,8 @@ fn fences(text: &str) -> Vec<Vec<Char>> {
                 if let Some(mark) = mark {
                     let said = inner.trim_start_matches(['`', '~']).trim();
                     let language = said.split([' ', ',', '{', ':']).next().unwrap_or("").to_ascii_lowercase();
-                    let known = [
-                        "",
-                        "sh",
-                        "bash",
-                        "shell",
-                        "zsh",
-                        "console",
-                        "shell-session",
-                        "terminal",
-                        "text",
-                        "makefile",
-                        "make",
-                    ];
+                    let known =
+                        ["", "sh", "bash", "shell", "zsh", "console", "shell-session", "terminal", "makefile", "make"];
                     open = Some((mark, known.contains(&language.as_str()).then(Vec::new)));
                 }
             }
@@ -119,6 +108,11 @@ fn strings(text: &str, document: &Document) -> Vec<Vec<Char>> {
             listed.extend(items.iter().copied());
         }
     }
+    for (_, node) in tree.nodes() {
+        if let Node::Mapping { entries, .. } = node {
+            listed.extend(entries.iter().filter(|entry| is_prose(tree, entry.key)).map(|entry| entry.value));
+        }
+    }
     for (id, node) in tree.nodes() {
         if let Node::Scalar { text: value, style } = node
             && value.contains("velero")
@@ -128,6 +122,12 @@ fn strings(text: &str, document: &Document) -> Vec<Vec<Char>> {
         }
     }
     found
+}
+
+/// Whether a key's value is for people to read.
+fn is_prose(tree: &Tree, key: NodeId) -> bool {
+    let keys = ["name", "displayName", "description", "summary", "title", "message"];
+    matches!(tree.node(key), Some(Node::Scalar { text, .. }) if keys.contains(&text.as_ref()))
 }
 
 /// A list that is a command: `[velero, backup, create, …]`, by the places and texts of its items.

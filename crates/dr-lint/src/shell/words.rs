@@ -24,6 +24,8 @@ pub(super) struct Word {
     pub(super) span: Span,
     /// It may become several words, or none.
     pub(super) several: bool,
+    /// It is nothing but expansions outside quotes: most likely one word, and sure of none.
+    pub(super) bare: bool,
 }
 
 impl Word {
@@ -35,6 +37,32 @@ impl Word {
         let start = self.places.get(from).copied().unwrap_or(self.span.end);
         let end = to.checked_sub(1).and_then(|last| self.places.get(last)).map_or(start, |last| last + 1);
         start..end.max(start)
+    }
+
+    /// With every place of a text unknown, as `{}` is behind `xargs`.
+    pub(super) fn filled(&self, holes: &[String]) -> Self {
+        let mut word = Self { span: self.span.clone(), several: self.several, bare: self.bare, ..Self::default() };
+        let mut at = 0;
+        while let Some(c) = self.text.get(at..).and_then(|rest| rest.chars().next()) {
+            let hole =
+                holes.iter().find(|hole| self.text.get(at..).is_some_and(|rest| rest.starts_with(hole.as_str())));
+            let end = at + hole.map_or(c.len_utf8(), String::len);
+            if hole.is_some() {
+                word.unknown(self.part(at, end));
+            } else {
+                word.text.push(c);
+                word.places.extend(self.places.get(at..end).unwrap_or_default());
+            }
+            at = end;
+        }
+        word
+    }
+
+    /// Words that others put behind a command, at its end.
+    pub(super) fn appended(at: usize) -> Self {
+        let mut word = Self { span: at..at, several: true, ..Self::default() };
+        word.unknown(at..at);
+        word
     }
 
     fn push(&mut self, (at, c): Char) {
@@ -206,7 +234,10 @@ impl Lexer<'_> {
     fn word(&mut self, out: &mut Vec<Item>) -> Word {
         let start = self.at;
         let mut word = Word::default();
+        let mut quoted = false;
         while let Some(c) = self.peek(0) {
+            // What a reader is to fill in is one word as well.
+            quoted |= matches!(c, '\'' | '"' | '<');
             match c {
                 c if c.is_whitespace() => break,
                 ';' | '&' | '|' | '(' | ')' | '>' => break,
@@ -230,6 +261,7 @@ impl Lexer<'_> {
             debug_assert!(self.at > start, "a word takes at least one character");
         }
         word.span = self.place(start)..self.end(self.at);
+        word.bare = !quoted && !word.text.is_empty() && word.text.chars().all(|c| c == UNKNOWN);
         word
     }
 

@@ -13,3 +13,5 @@ velero backup create nightly -l 'app!=shop'
 kubectl -n velero exec deploy/velero -- /velero backup create nightly --include-resources pods --include-cluster-scoped-resources '*'
 velero restore create --from-backup nightly --existing-resource-policy overwrite
 velero backup create nightly –include-namespaces shop
+velero backup create $NAME nightly weekly
+xargs velero backup create nightly --ttl 30d
