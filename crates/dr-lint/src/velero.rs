@@ -139,6 +139,16 @@ impl<'i> Context<'i> {
         read.collect()
     }
 
+    /// Whether it is for Velero to choose among the classes of a driver: no claim or backup chooses for itself, and
+    /// of the backups that are judged one may take snapshots, or there is none.
+    pub(crate) fn velero_chooses_classes(&self) -> bool {
+        let mut others = self.input.objects.iter().filter(|object| object.kind != Some(Kind::VolumeSnapshotClass));
+        let backups = self.backups();
+        let snapshots = |spec: &Spec<'_>| spec.get("snapshotVolumes").and_then(Value::as_bool) != Some(false);
+        !others.any(|object| object.raw.0.to_string().contains("velero.io/csi-volumesnapshot-class"))
+            && (backups.is_empty() || backups.iter().any(snapshots))
+    }
+
     /// The specs of all Restores.
     pub(crate) fn restores(&self) -> Vec<Spec<'i>> {
         let found = self.of(Kind::Restore).filter_map(|object| {

@@ -24,6 +24,10 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     let locations: Vec<_> = context.seen(Kind::BackupStorageLocation).collect();
     for spec in context.backups() {
+        // No run of it is refused until somebody starts it.
+        if spec.object.raw.at("/spec/paused").and_then(Value::as_bool) == Some(true) {
+            continue;
+        }
         let named = spec.get("storageLocation").and_then(Value::as_str).filter(|name| !name.is_empty());
         let Some(name) = named else { continue };
         let location = locations

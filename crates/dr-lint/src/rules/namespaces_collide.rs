@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dr_yaml::Path;
 use serde_json::Value;
 
 use crate::finding::{Draft, on};
@@ -25,7 +26,19 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
         let mapping = spec.get("namespaceMapping").and_then(Value::as_object);
         let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        let excluded = spec.strings("excludedNamespaces");
+        let included = spec.strings("includedNamespaces");
+        let pattern = |name: &str| name.contains(['*', '?', '[', '{']);
+        let (out_of_it, within) = (names(&excluded), names(&included));
+        // Patterns may leave either of the two out.
+        if out_of_it.iter().any(|name| pattern(name)) || within.iter().any(|name| pattern(name) && *name != "*") {
+            continue;
+        }
+        let restored = |name: &str| {
+            !out_of_it.contains(&name) && (within.is_empty() || within.iter().any(|with| *with == "*" || *with == name))
+        };
         let entries = mapping.into_iter().flatten().filter_map(|(from, to)| Some((from.as_str(), to.as_str()?)));
+        let entries = entries.filter(|(from, _)| restored(from));
         let entries: BTreeMap<&str, &str> = entries.collect();
         for (from, to) in entries {
             if let Some(first) = seen.insert(to, from) {
@@ -35,4 +48,8 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             }
         }
     }
+}
+
+fn names<'v>(list: &[(Path, &'v str)]) -> Vec<&'v str> {
+    list.iter().map(|(_, name)| *name).collect()
 }

@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     appetite: Appetite::Default,
     summary: "A volume policy asks for what no volume is.",
     costs: "It decides nothing, and Velero says nothing: volumes go the way they would have gone without it.",
-    proven: "Velero 1.18.1 internal/resourcepolicies: volumeTypes are compared with the names in volume_types_conditions.go and unknown ones are taken; of a claim without a volume only labels and phase are read.",
+    proven: "Velero 1.18.1 internal/resourcepolicies: volumeTypes are compared with the names in volume_types_conditions.go and unknown ones are taken; what is of a volume (class, driver, type, capacity) is empty for a claim that has none.",
     fix: Fixable::No,
     page: include_str!("../../../../docs/rules/policy-never-matches.md"),
     check,
@@ -81,7 +81,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                 out.push(on(object, path.clone(), message));
             }
             let unbound = !phases.is_empty() && phases.iter().all(|phase| matches!(phase.as_str(), "Pending" | "Lost"));
-            let other = OF_VOLUMES.iter().find(|field| conditions.get(**field).is_some_and(|value| !value.is_null()));
+            let other = OF_VOLUMES.iter().find(|field| conditions.get(**field).is_some_and(|value| asks(field, value)));
             if let (true, Some(field)) = (unbound, other) {
                 let message = format!(
                     "volumePolicies[{at}]: a claim that is {} has no volume, so {field} never holds",
@@ -90,5 +90,20 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                 out.push(on(object, path.clone(), message));
             }
         }
+    }
+}
+
+/// Whether a condition holds for less than everything: an empty one does not, nor does a capacity that begins with
+/// nothing.
+fn asks(field: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::String(range) if field == "capacity" => {
+            let lower = range.split(',').next().unwrap_or("").trim();
+            lower.starts_with(|c: char| matches!(c, '1'..='9'))
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }

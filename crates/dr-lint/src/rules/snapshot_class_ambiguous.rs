@@ -30,11 +30,6 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             drivers.entry(driver).or_default().push(class);
         }
     }
-    // A claim or a backup may choose for itself.
-    let chosen_elsewhere = || {
-        let others = context.input.objects.iter().filter(|object| object.kind != Some(Kind::VolumeSnapshotClass));
-        others.into_iter().any(|object| object.raw.0.to_string().contains("velero.io/csi-volumesnapshot-class"))
-    };
     for (driver, classes) in drivers {
         let names: BTreeSet<&str> = classes.iter().map(|class| class.name()).collect();
         let has = |class: &&Object, within: &str, key: &str| Path::keys(within).key(key).within(&class.raw.0).is_some();
@@ -42,7 +37,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             has(class, "metadata.labels", "velero.io/csi-volumesnapshot-class")
                 || has(class, "metadata.annotations", "snapshot.storage.kubernetes.io/is-default-class")
         };
-        if names.len() < 2 || classes.iter().any(chosen) || chosen_elsewhere() {
+        if names.len() < 2 || classes.iter().any(chosen) || !context.velero_chooses_classes() {
             continue;
         }
         for class in classes.iter().filter(|class| !class.context) {

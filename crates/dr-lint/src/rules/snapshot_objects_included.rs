@@ -1,4 +1,4 @@
-//! A backup is to include `VolumeSnapshots`, which Velero takes off the list.
+//! A backup is to include nothing but `VolumeSnapshots`, which Velero takes off the list.
 
 use crate::finding::{Draft, on};
 use crate::judge::Context;
@@ -10,15 +10,16 @@ pub(super) const RULE: Rule = Rule {
     family: Family::Selection,
     severity: Severity::Error,
     appetite: Appetite::Default,
-    summary: "A backup is to include VolumeSnapshots, which Velero takes off the list.",
-    costs: "Where nothing else is on the list it becomes empty, which means everything; where something is, the snapshots are not taken along.",
+    summary: "A backup is to include nothing but VolumeSnapshots, which Velero takes off the list.",
+    costs: "The list becomes empty, which means everything.",
     proven: "Velero 1.18.1 controller/backup_controller.go:prepareBackupRequest: since 1.17 both kinds are removed from the included and added to the excluded resources.",
     fix: Fixable::No,
     page: include_str!("../../../../docs/rules/snapshot-objects-included.md"),
     check,
 };
 
-const FIELDS: [&str; 3] = ["includedResources", "includedNamespaceScopedResources", "includedClusterScopedResources"];
+/// An empty list of cluster-scoped resources means those that the others need.
+const FIELDS: [&str; 2] = ["includedResources", "includedNamespaceScopedResources"];
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     if context.velero < Version::V1_17 {
@@ -33,10 +34,11 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                     "volumesnapshots.snapshot.storage.k8s.io" | "volumesnapshotcontents.snapshot.storage.k8s.io"
                 )
             };
-            let alone = names.iter().all(|(_, name)| taken_away(name));
-            for (path, name) in names.into_iter().filter(|(_, name)| taken_away(name)) {
-                let so = if alone { ", and an empty list means everything" } else { "" };
-                out.push(on(spec.object, path, format!("Velero takes {name} off this list{so}")));
+            if names.iter().all(|(_, name)| taken_away(name)) {
+                for (path, name) in names {
+                    let message = format!("Velero takes {name} off this list, and an empty list means everything");
+                    out.push(on(spec.object, path, message));
+                }
             }
         }
     }

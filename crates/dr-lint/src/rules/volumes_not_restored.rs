@@ -1,10 +1,12 @@
 //! A Restore brings claims back without their volumes.
 
+use dr_core::kind::Kind;
 use serde_json::Value;
 
 use crate::finding::{Draft, on};
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+use crate::velero::Spec;
 
 pub(super) const RULE: Rule = Rule {
     id: "volumes-not-restored",
@@ -21,6 +23,9 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
+        if !takes_snapshots(context, &spec) {
+            continue;
+        }
         // Who leaves claims out wants none.
         let claims = |name: &str| {
             matches!(name.split('.').next(), Some("persistentvolumeclaims" | "persistentvolumeclaim" | "pvc" | "*"))
@@ -43,4 +48,23 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             }
         }
     }
+}
+
+/// Whether the backup is among the files, or the Schedule that makes it, and leaves its data in snapshots.
+fn takes_snapshots(context: &Context<'_>, restore: &Spec<'_>) -> bool {
+    let named = |field: &str| restore.get(field).and_then(Value::as_str).filter(|name| !name.is_empty());
+    let (kind, name, pointer) = match (named("backupName"), named("scheduleName")) {
+        (Some(name), _) => (Kind::Backup, name, "/spec"),
+        (None, Some(name)) => (Kind::Schedule, name, "/spec/template"),
+        (None, None) => return false,
+    };
+    let mut meant = context
+        .seen(kind)
+        .filter(|object| object.name() == name && object.raw.namespace() == restore.object.raw.namespace());
+    meant.any(|object| {
+        let flag = |field: &str| object.raw.at(&format!("{pointer}/{field}")).and_then(Value::as_bool);
+        flag("snapshotMoveData") != Some(true)
+            && flag("snapshotVolumes") != Some(false)
+            && flag("defaultVolumesToFsBackup") != Some(true)
+    })
 }
