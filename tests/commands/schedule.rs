@@ -5,6 +5,8 @@ use dr_world::world::World;
 use super::*;
 
 const VELERO: &str = dr_world::served::VELERO_NAMESPACE;
+/// Taken back on the cluster it was done on, whatever the current context is then.
+const KUBECTL: &str = "kubectl --context 'world'";
 const NIGHTLY: &str = "0 1 * * *";
 
 /// The shop with all its claims.
@@ -50,7 +52,7 @@ fn it_makes_the_very_backups_that_the_command_makes() {
     assert_eq!((&document["did"], &document["exists"]), (&json!("created"), &json!(false)));
     assert_eq!(about(&document), [""; 0], "{document:#}");
     assert_eq!(document["gaps"]["longestSeconds"], 86_400);
-    assert_eq!(document["undo"], json!([format!("kubectl -n {VELERO} delete schedules.velero.io {NAMESPACE}")]));
+    assert_eq!(document["undo"], json!([format!("{KUBECTL} -n {VELERO} delete schedules.velero.io {NAMESPACE}")]));
     let schedule = live(&site);
     assert_eq!(schedule["spec"]["schedule"], NIGHTLY);
     site.served.seen();
@@ -118,6 +120,36 @@ fn nobody_is_asked_in_ci_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_schedule_that_backs_others_up_too_is_not_made_one_of_this_namespace() {
+    for (included, because) in [
+        (json!(["*"]), "it backs every namespace up"),
+        (json!([]), "it backs every namespace up"),
+        (json!([NAMESPACE, "billing"]), "it backs up bookstore, billing"),
+    ] {
+        let site = changed(|schedule| schedule["spec"]["template"]["includedNamespaces"] = included.clone());
+        let before = live(&site);
+        let named = ["--name", NAMESPACE, "--yes"];
+        let refused = site.run(BACKUP, &args("align", &named));
+        assert_eq!(refused.code, 3, "{}", refused.stderr);
+        assert!(refused.stderr.contains(because), "{}", refused.stderr);
+        assert_eq!(live(&site), before);
+        let taken = site.run(BACKUP, &create(&["--name", NAMESPACE]));
+        assert!(taken.code == 3 && taken.stderr.contains("give another --name"), "{}", taken.stderr);
+    }
+    let site = changed(|schedule| schedule["metadata"]["labels"]["kubectl-dr/namespace"] = json!("billing"));
+    let refused = site.run(BACKUP, &args("align", &["--name", NAMESPACE, "--yes"]));
+    assert!(refused.code == 3 && refused.stderr.contains("it is that of namespace billing"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_schedule_that_follows_veleros_default_location_goes_on_to_do_so() {
+    let site = changed(|schedule| {
+        schedule["spec"]["template"].as_object_mut().unwrap().remove("storageLocation");
+    });
+    assert_eq!(site.run(BACKUP, &args("diff", &[])).code, 0);
+}
+
+#[test]
 fn aligning_keeps_what_is_not_ours_and_can_be_taken_back() {
     let site = changed(|schedule| {
         schedule["spec"]["template"]["snapshotVolumes"] = json!(false);
@@ -134,8 +166,8 @@ fn aligning_keeps_what_is_not_ours_and_can_be_taken_back() {
     assert_eq!(after["spec"]["template"]["orderedResources"], before["spec"]["template"]["orderedResources"]);
     assert_eq!((&after["spec"]["paused"], &after["metadata"]["labels"]["team"]), (&json!(true), &json!("books")));
     let command = document["undo"][0].as_str().unwrap();
-    let file = command.split('\'').nth(1).unwrap();
-    assert!(command.starts_with(&format!("kubectl -n {VELERO} patch schedules.velero.io {NAMESPACE} --type merge")));
+    let file = command.split("--patch-file '").nth(1).unwrap().trim_end_matches('\'');
+    assert!(command.starts_with(&format!("{KUBECTL} -n {VELERO} patch schedules.velero.io {NAMESPACE} --type merge")));
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let undo: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();

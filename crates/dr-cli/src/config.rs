@@ -44,7 +44,7 @@ struct NamespaceConfig {
     #[serde(default)]
     leave: Vec<String>,
     /// What Velero runs in pods when `kubectl dr backup` and its schedules back the namespace up.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "hooks")]
     hooks: Vec<Hook>,
 }
 
@@ -115,6 +115,18 @@ impl Config {
 
     pub(crate) fn rpo(&self, namespace: &str) -> Option<Duration> {
         self.namespaces.get(namespace)?.rpo
+    }
+}
+
+/// Hooks are told apart by their names.
+fn hooks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Hook>, D::Error> {
+    let hooks = Vec::<Hook>::deserialize(from)?;
+    let mut names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| pair.first());
+    match twice {
+        Some(name) => Err(serde::de::Error::custom(format!("two hooks are called {name}"))),
+        None => Ok(hooks),
     }
 }
 
@@ -192,6 +204,9 @@ mod tests {
             let told = without(line);
             assert!(told.contains(says), "{line}: {told}");
         }
+        let (head, hook) = HOOK.split_at(HOOK.find("    - name").unwrap());
+        let twice = read(Path::new(FILE), &format!("{head}{hook}{hook}")).unwrap_err().causes().join(": ");
+        assert!(twice.contains("two hooks are called dump"), "{twice}");
     }
 
     #[test]

@@ -34,6 +34,13 @@ async fn compared(
             Failure::refused(format!("there is no Schedule {} of namespace {namespace}", would.name)).hint(hint)
         );
     };
+    if let Some(because) = would.foreign() {
+        let message = format!("Schedule {} is not written for namespace {namespace} alone: {because}", would.name);
+        let hint = format!(
+            "one of its own: kubectl dr backup schedule create --ns {namespace} --name NAME --cron '0 1 * * *'"
+        );
+        return Err(Failure::refused(message).hint(hint));
+    }
     Ok((would, live))
 }
 
@@ -88,7 +95,11 @@ pub(super) async fn align(
     if !asker.confirm(&place, &format!("This changes Schedule {}.", would.name))? {
         return Err(Failure::refused("the namespace was not typed"));
     }
-    let undo = undo(session, &would, &live, policy)?;
+    let undo = undo(session, flags, &would, &live, policy)?;
+    // Before anything is written: whatever fails then, this is how it is taken back.
+    for command in &undo {
+        out::prose(&format!("  undo: {command}"));
+    }
     if let Some(policy) = policy {
         write(session, &would, policy).await?;
     }
@@ -114,15 +125,21 @@ async fn write(session: &Session, would: &Would, policy: &Policy) -> Result<(), 
 
 /// The commands that take it back. What they write lies on this machine before anything is changed: it may hold what
 /// hooks keep secret, so it is not printed.
-fn undo(session: &Session, would: &Would, live: &Value, policy: Option<&Policy>) -> Result<Vec<String>, Failure> {
+fn undo(
+    session: &Session,
+    flags: &Flags,
+    would: &Would,
+    live: &Value,
+    policy: Option<&Policy>,
+) -> Result<Vec<String>, Failure> {
+    let kubectl = would.kubectl(flags);
     let mut commands = Vec::new();
     let mut keep = |resource: &str, name: &str, patch: &Value| {
         let text = serde_json::to_string_pretty(patch).map_err(|error| Failure::failed("cannot write JSON", error))?;
         let at = would.taken.strftime("%Y%m%d%H%M%S");
         let file = session.keep_locally(&format!("{resource}-{name}-{at}.undo.json"), &text)?;
         let file = file.display();
-        commands
-            .push(format!("kubectl -n {} patch {resource} {name} --type merge --patch-file '{file}'", would.velero));
+        commands.push(format!("{kubectl} patch {resource} {name} --type merge --patch-file '{file}'"));
         Ok::<(), Failure>(())
     };
     if let Some(patch) = drift::merge_patch(&would.object, live) {
@@ -135,7 +152,7 @@ fn undo(session: &Session, would: &Would, live: &Value, policy: Option<&Policy>)
             }
         }
         Some((policy, None)) => {
-            commands.push(format!("kubectl -n {} delete configmap {}", would.velero, policy.name));
+            commands.push(format!("{kubectl} delete configmap {}", policy.name));
         }
         None => {}
     }

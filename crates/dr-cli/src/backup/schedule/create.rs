@@ -22,16 +22,23 @@ pub(super) async fn create(
 ) -> Result<Exit, Failure> {
     let would = would(session, namespace, Some(&args.cron), &args.wish, rpo).await?;
     if would.live.is_some() {
-        let hint = format!("kubectl dr backup schedule align --ns {namespace} --name {}", would.name);
+        let hint = match would.foreign() {
+            None => format!("kubectl dr backup schedule align --ns {namespace} --name {}", would.name),
+            Some(because) => format!("{because}; give another --name"),
+        };
         return Err(Failure::refused(format!("there is a Schedule {} already", would.name)).hint(hint));
     }
     if let Some(policy) = would.policy.as_ref().filter(|policy| policy.live.is_some()) {
         let message = format!("there is a ConfigMap {} in {} already", policy.name, would.velero);
         return Err(Failure::refused(message).hint("it holds the policies of another schedule; give another --name"));
     }
-    let undo = undo(&would);
+    let undo = undo(&would, flags);
     if !args.dry_run {
         warn(&would);
+        // Before anything is written: whatever fails then, this is how it is taken back.
+        for command in &undo {
+            out::prose(&format!("  undo: {command}"));
+        }
         let mut needs = vec![need("create", Kind::Schedule, &would.velero)];
         needs.extend(would.policy.as_ref().map(|_| need("create", Kind::ConfigMap, &would.velero)));
         session.need(&needs).await?;
@@ -63,8 +70,8 @@ pub(super) fn need(verb: &'static str, kind: Kind, namespace: &str) -> Need {
     Need { verb, kind, namespace: Some(namespace.to_owned()), subresource: None }
 }
 
-fn undo(would: &super::Would) -> Vec<String> {
-    let velero = &would.velero;
-    let policy = would.policy.as_ref().map(|policy| format!("kubectl -n {velero} delete configmap {}", policy.name));
-    std::iter::once(format!("kubectl -n {velero} delete schedules.velero.io {}", would.name)).chain(policy).collect()
+fn undo(would: &super::Would, flags: &Flags) -> Vec<String> {
+    let kubectl = would.kubectl(flags);
+    let policy = would.policy.as_ref().map(|policy| format!("{kubectl} delete configmap {}", policy.name));
+    std::iter::once(format!("{kubectl} delete schedules.velero.io {}", would.name)).chain(policy).collect()
 }

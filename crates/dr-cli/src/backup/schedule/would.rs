@@ -21,6 +21,7 @@ use crate::backup::coverage;
 use crate::backup::preflight::{self, Volume, Wish};
 use crate::backup::spec::{self, Wanted};
 use crate::config;
+use crate::flags::Flags;
 use crate::glue::{self, Session};
 use crate::report::Failure;
 
@@ -79,6 +80,30 @@ impl Would {
         Key::namespaced(Kind::Schedule, &self.velero, &self.name)
     }
 
+    /// How a command that takes something back begins: it names the cluster, wherever it is typed.
+    pub(crate) fn kubectl(&self, flags: &Flags) -> String {
+        let kubeconfig = flags.connection.kubeconfig.as_ref();
+        let kubeconfig = kubeconfig.map(|file| format!(" --kubeconfig '{}'", file.display())).unwrap_or_default();
+        let context = if self.context.is_empty() { String::new() } else { format!(" --context '{}'", self.context) };
+        format!("kubectl{kubeconfig}{context} -n {}", self.velero)
+    }
+
+    /// Why the Schedule that is there is not this namespace's to write: others would lose their backups.
+    pub(crate) fn foreign(&self) -> Option<String> {
+        let live = self.live.as_ref()?;
+        let label = live.pointer("/metadata/labels/kubectl-dr~1namespace").and_then(Value::as_str);
+        if let Some(other) = label.filter(|label| *label != self.namespace) {
+            return Some(format!("it is that of namespace {other}"));
+        }
+        let included = live.pointer("/spec/template/includedNamespaces").and_then(Value::as_array);
+        let included: Vec<&str> = included.into_iter().flatten().filter_map(Value::as_str).collect();
+        match included.as_slice() {
+            [only] if *only == self.namespace => None,
+            [] | ["*"] => Some("it backs every namespace up".to_owned()),
+            many => Some(format!("it backs up {}", many.join(", "))),
+        }
+    }
+
     /// Something would be written.
     pub(crate) fn drifts(&self) -> bool {
         self.live.as_ref() != Some(&self.object) || self.policy.as_ref().is_some_and(Policy::differs)
@@ -124,7 +149,14 @@ pub(crate) async fn would(
     preflight::hooks(&facts, hooks).map_err(refused)?;
     let wanted =
         Wanted { name: &name, namespace, velero_namespace: &velero, location: &location, ttl: wish.ttl, hooks };
-    let ours = spec::schedule(&wanted, &volumes, cron);
+    let mut ours = spec::schedule(&wanted, &volumes, cron);
+    // One that follows Velero's default goes on to do so.
+    if live.is_some()
+        && wish.storage_location.is_none()
+        && let Some(template) = ours.pointer_mut("/spec/template").and_then(Value::as_object_mut)
+    {
+        template.remove("storageLocation");
+    }
     let bare = live.map(|live| drift::bare(&live.0));
     let object = bare.as_ref().map_or_else(|| ours.clone(), |live| drift::overlay(live, &ours));
     let policy = match spec::policy(&wanted, &volumes) {
