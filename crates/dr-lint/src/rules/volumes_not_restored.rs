@@ -23,9 +23,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
-        if !takes_snapshots(context, &spec) {
-            continue;
-        }
+        let Some(moved) = snapshots_are_moved(context, &spec) else { continue };
         // Who leaves claims out wants none.
         let claims = |name: &str| {
             matches!(name.split('.').next(), Some("persistentvolumeclaims" | "persistentvolumeclaim" | "pvc" | "*"))
@@ -43,28 +41,28 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                 "claims are restored without their volumes and snapshots, which are cluster-scoped",
             ),
         ] {
-            if spec.get(field).and_then(Value::as_bool) == Some(false) {
+            // Moved data needs no object of the cluster's.
+            let needed = !moved || field == "restorePVs";
+            if needed && spec.get(field).and_then(Value::as_bool) == Some(false) {
                 out.push(on(spec.object, spec.at(field), message));
             }
         }
     }
 }
 
-/// Whether the backup is among the files, or the Schedule that makes it, and leaves its data in snapshots.
-fn takes_snapshots(context: &Context<'_>, restore: &Spec<'_>) -> bool {
+/// Of a backup that is among the files, or the Schedule that makes it, and takes snapshots: whether their data is moved.
+fn snapshots_are_moved(context: &Context<'_>, restore: &Spec<'_>) -> Option<bool> {
     let named = |field: &str| restore.get(field).and_then(Value::as_str).filter(|name| !name.is_empty());
     let (kind, name, pointer) = match (named("backupName"), named("scheduleName")) {
         (Some(name), _) => (Kind::Backup, name, "/spec"),
-        (None, Some(name)) => (Kind::Schedule, name, "/spec/template"),
-        (None, None) => return false,
+        (None, name) => (Kind::Schedule, name?, "/spec/template"),
     };
     let mut meant = context
         .seen(kind)
         .filter(|object| object.name() == name && object.raw.namespace() == restore.object.raw.namespace());
-    meant.any(|object| {
+    meant.find_map(|object| {
         let flag = |field: &str| object.raw.at(&format!("{pointer}/{field}")).and_then(Value::as_bool);
-        flag("snapshotMoveData") != Some(true)
-            && flag("snapshotVolumes") != Some(false)
-            && flag("defaultVolumesToFsBackup") != Some(true)
+        let takes = flag("snapshotVolumes") != Some(false) && flag("defaultVolumesToFsBackup") != Some(true);
+        takes.then(|| flag("snapshotMoveData") == Some(true))
     })
 }
