@@ -180,7 +180,7 @@ fn aligning_keeps_what_is_not_ours_and_can_be_taken_back() {
 fn a_password_in_somebodys_hook_is_kept_and_not_printed() {
     let hook = |password: &str| {
         json!([{ "name": "theirs", "pre": [{ "exec": { "container": "db",
-            "command": ["dump", "--password", password, "PGPASSWORD=hunter2"] } }] }])
+            "command": ["dump", "--password", password, "PGPASSWORD=hunter2", "-phunter2"] } }] }])
     };
     let site = changed(|schedule| {
         schedule["spec"]["template"]["hooks"] = json!({ "resources": hook("planted-secret") });

@@ -73,7 +73,14 @@ impl<'a> ScheduleV1<'a> {
         };
         let mut drift: Vec<DriftV1> = Vec::new();
         if let Some(live) = &would.live {
-            drift.extend(drift::fields(live, &would.object).into_iter().map(told));
+            drift.extend(
+                drift::fields(
+                    &drift::without_kept_commands(live, &would.object),
+                    &drift::without_kept_commands(&would.object, live),
+                )
+                .into_iter()
+                .map(told),
+            );
             if let Some(policy) = would.policy.as_ref().filter(|policy| policy.differs()) {
                 let before = policy.live.as_ref().map(|data| json!(data));
                 let field = format!("configmaps/{}.data", policy.name);
@@ -99,7 +106,10 @@ impl<'a> ScheduleV1<'a> {
             kept_seconds: would.ttl.as_secs(),
             warnings: would.warnings.iter().map(|Advice { about, says }| WarningV1 { about, says }).collect(),
             undo,
-            manifest: redact::value(&would.object),
+            manifest: redact::value(&match &would.live {
+                Some(live) => drift::without_kept_commands(&would.object, live),
+                None => would.object.clone(),
+            }),
             policy: would.policy.as_ref().map(|policy| redact::value(&policy.object)),
         }
     }

@@ -79,7 +79,11 @@ pub(crate) fn difference(would: &Would, live: &Value) -> Result<String, Failure>
     let mut text = String::new();
     if *live != would.object {
         let name = format!("schedules.velero.io/{}", would.name);
-        text.push_str(&diff(&name, &yaml(live)?, &yaml(&would.object)?));
+        text.push_str(&diff(
+            &name,
+            &yaml(&drift::without_kept_commands(live, &would.object))?,
+            &yaml(&drift::without_kept_commands(&would.object, live))?,
+        ));
     }
     if let Some(policy) = would.policy.as_ref().filter(|policy| policy.differs()) {
         let before = match &policy.live {
