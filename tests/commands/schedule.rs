@@ -209,13 +209,102 @@ fn what_stands_in_its_way_is_told() {
         schedule("stops", "0 5 * * *", json!({ "ttl": "30d" }));
         schedule("meets", "55 0 * * *", json!({}));
     });
-    let document = site.document(0, BACKUP, &args("create", &["--cron", NIGHTLY, "--ttl", "20h", "--rpo", "1h"]));
+    let wanted = ["--cron", NIGHTLY, "--ttl", "20h", "--rpo", "1h"];
+    site.served.seen();
+    let refused = site.document(3, BACKUP, &args("create", &wanted));
+    let says = refused["message"].as_str().unwrap();
+    assert!(says.starts_with("it would make no backup: ") && says.ends_with("in hours, such as 720h"), "{says}");
+    assert_eq!(changing(&site.served.seen()), [""; 0]);
+    let stops = Key::namespaced(Kind::Schedule, VELERO, "stops");
+    site.served.api.change(|world| world.edit(&stops, |schedule| schedule["spec"]["template"]["ttl"] = json!("30h")));
+    let document = site.document(0, BACKUP, &args("create", &wanted));
     let mut told = about(&document);
     told.sort_unstable();
-    assert_eq!(told, ["overlap", "retention", "rpo", "stopped"], "{document:#}");
+    assert_eq!(told, ["overlap", "retention", "rpo"], "{document:#}");
+}
+
+#[test]
+fn a_schedule_that_would_not_take_a_claim_is_never_as_it_should_be() {
     // What is kept takes the data away.
-    let kept =
+    let site =
         changed(|schedule| schedule["spec"]["template"]["labelSelector"] = json!({ "matchLabels": { "no": "such" } }));
-    let document = kept.document(0, BACKUP, &args("diff", &[]));
-    assert_eq!(about(&document), ["coverage"]);
+    let document = site.document(1, BACKUP, &args("diff", &[]));
+    assert_eq!((about(&document), &document["drift"]), (vec!["coverage"], &json!([])));
+    assert_eq!(site.document(6, BACKUP, &args("align", &["--yes"]))["exit"], "partly");
+    let stopped = changed(|_| {});
+    let spec = json!({ "spec": { "schedule": "0 12 * * *", "template": { "ttl": "30d" } } });
+    let other = Key::namespaced(Kind::Schedule, VELERO, "stops");
+    stopped.served.api.change(|world| drop(world.create(&other, &spec).unwrap()));
+    assert_eq!(about(&stopped.document(1, BACKUP, &args("diff", &[]))), ["stopped"]);
+    assert_eq!(stopped.document(1, BACKUP, &args("align", &["--yes"]))["exit"], "failed");
+}
+
+/// A shop with a claim that a snapshot takes and one that only its files can be copied of.
+fn both_ways() -> Site {
+    let mut shape = Shape { claims_lost: false, ..shape() };
+    shape.workloads[0].keeps = Keeps::Templates(2);
+    Site::of(&shape, |world| {
+        world.edit(&Key::cluster(Kind::Namespace, NAMESPACE), |object| object["status"]["phase"] = json!("Active"));
+        other_volume(world, |spec| {
+            spec.remove("csi");
+            spec.insert("nfs".to_owned(), json!({ "server": "nas", "path": "/" }));
+        });
+    })
+}
+
+fn other_volume(world: &mut World, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
+    let claim = Key::namespaced(Kind::PersistentVolumeClaim, NAMESPACE, "data1-part0-0");
+    let volume = world.get(&claim).unwrap().str_at("/spec/volumeName").unwrap().to_owned();
+    world.edit(&Key::cluster(Kind::PersistentVolume, volume), |volume| {
+        change(volume["spec"].as_object_mut().unwrap());
+    });
+}
+
+fn gone(world: &mut World) {
+    world.delete(&key(), &dr_world::api::DeleteOptions::default()).unwrap();
+}
+
+fn policies() -> Key {
+    Key::namespaced(Kind::ConfigMap, VELERO, format!("dr-policy-{NAMESPACE}"))
+}
+
+#[test]
+fn policies_of_a_create_that_ended_before_its_schedule_are_taken_on_and_those_of_others_are_left_alone() {
+    let site = both_ways();
+    let made = site.run(BACKUP, &create(&[]));
+    assert!(matches!(made.code, 0 | 6), "{}", made.stderr);
+    let first = site.served.api.world().get(&policies()).unwrap().0.clone();
+    site.served.api.change(gone);
+    assert_eq!(site.run(BACKUP, &create(&[])).code, made.code);
+    assert_eq!(site.served.api.world().get(&policies()).unwrap().0, first);
+    site.served.api.change(|world| {
+        gone(world);
+        world.edit(&policies(), |map| map["metadata"]["labels"]["kubectl-dr/namespace"] = json!("billing"));
+    });
+    let refused = site.run(BACKUP, &create(&[]));
+    let says =
+        format!("ConfigMap dr-policy-{NAMESPACE}: it is there already and is not that of a schedule of this namespace");
+    assert!(refused.code == 3 && refused.stderr.contains(&says), "{}", refused.stderr);
+}
+
+#[test]
+fn policies_are_aligned_behind_a_fence_and_go_when_one_way_is_left() {
+    let site = both_ways();
+    let made = site.run(BACKUP, &create(&[])).code;
+    site.served.api.change(|world| world.edit(&policies(), |map| map["data"] = json!({ "policies.yaml": "{}" })));
+    let version = site.served.api.world().get(&policies()).unwrap().resource_version().unwrap().to_owned();
+    site.served.seen();
+    assert_eq!(site.run(BACKUP, &args("align", &["--yes"])).code, made);
+    let seen = site.served.seen();
+    let patch = seen.iter().find(|one| one.method == "PATCH" && one.path.contains("/configmaps/")).unwrap();
+    assert_eq!(patch.body["metadata"]["resourceVersion"], version);
+    assert_eq!(live(&site)["spec"]["template"]["resourcePolicy"]["name"], format!("dr-policy-{NAMESPACE}"));
+    site.served.api.change(|world| {
+        other_volume(world, |spec| {
+            spec.remove("nfs");
+            spec.insert("csi".to_owned(), json!({ "driver": DRIVER, "volumeHandle": "moved" }));
+        });
+    });
+    assert_eq!(site.run(BACKUP, &args("align", &["--yes"])).code, 0);
+    assert_eq!(live(&site)["spec"]["template"]["resourcePolicy"], Value::Null);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::backup::preflight::Wish;
 use crate::exit::Exit;
 use crate::flags::{self, Flags};
 use crate::report::Failure;
@@ -70,17 +71,34 @@ enum Command {
     Schedule(schedule::ScheduleArgs),
 }
 
+/// How the data is taken.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct BackupArgs {
-    /// Name of the backup; namespace and time when it is left out
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+struct WayArgs {
     /// Copy the files of every volume through node-agent
     #[arg(long, conflicts_with = "csi")]
     fs_backup: bool,
     /// Take CSI snapshots of every volume
     #[arg(long)]
     csi: bool,
+}
+
+impl WayArgs {
+    fn wish(&self) -> Wish {
+        match (self.fs_backup, self.csi) {
+            (true, _) => Wish::FileSystem,
+            (false, true) => Wish::Csi,
+            (false, false) => Wish::Best,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    /// Name of the backup; namespace and time when it is left out
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    way: WayArgs,
     /// Backup storage location; Velero's default when it is left out
     #[arg(long, value_name = "NAME")]
     storage_location: Option<String>,
@@ -118,7 +136,7 @@ pub(crate) fn main(args: &[OsString]) -> Result<Exit, Failure> {
 impl BackupArgs {
     /// A flag that was given.
     fn given(&self) -> Option<&'static str> {
-        let Self { name, fs_backup, csi, storage_location, ttl, timeout, dry_run } = self;
+        let Self { name, way: WayArgs { fs_backup, csi }, storage_location, ttl, timeout, dry_run } = self;
         let given = [
             ("--name", name.is_some()),
             ("--fs-backup", *fs_backup),

@@ -18,7 +18,7 @@ use dr_cluster::observe;
 use dr_core::choose::{Chosen, What};
 use dr_core::facts::{Archive, Document, Facts};
 use dr_core::kind::Kind;
-use dr_core::object::Key;
+use dr_core::object::{Key, Object};
 use dr_core::refusal::Refusal;
 use dr_run::condition::{Condition, Observation, Query, Verdict};
 use dr_run::decide::{Request, Said};
@@ -141,6 +141,14 @@ impl Session {
     }
 
     /// A ConfigMap of Velero's namespace.
+    /// One object of Velero's namespace.
+    pub(crate) async fn velero_object(&self, kind: Kind, name: &str) -> Result<Option<Object>, Failure> {
+        let key = Key::namespaced(kind, &self.velero_namespace, name);
+        let seen = self.read(&BTreeSet::from([Query::Get(key.clone())])).await?;
+        let found = seen.get(&key).map_err(|error| Failure::failed(format!("cannot read {key}"), error))?;
+        Ok(found.cloned())
+    }
+
     pub(crate) async fn velero_config(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, Failure> {
         let read = everything::config_map(&self.connection, &self.velero_namespace, name).await;
         read.map_err(|error| Failure::failed("cannot read resource policies", error))

@@ -112,6 +112,7 @@ pub fn command(script: &str, mount: &str) -> Vec<String> {
     vec!["sh".to_owned(), "-c".to_owned(), script]
 }
 
-fn quoted(text: &str) -> String {
+/// One word of a POSIX shell.
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,5 +1,6 @@
 //! What a Schedule's cron expression and its retention make of the recovery points of a year, and what stands in the way:
-//! an instance of Velero makes one backup at a time, and reads no Schedule at all once it cannot read one.
+//! an instance of Velero makes one backup at a time as long as it is not told otherwise, and reads no Schedule at all once
+//! it cannot read one.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -142,7 +143,7 @@ fn of_retention(planned: &Planned<'_>, gaps: &Gaps, say: &mut impl FnMut(&'stati
     }
 }
 
-/// Velero makes one backup at a time; one that is due meanwhile waits, and its data is of later than its name says.
+/// Velero makes one backup at a time (`--concurrent-backups` is 1 by default); one that is due meanwhile waits, and its data is of later than its name says.
 fn overlaps(
     facts: &Facts,
     planned: &Planned<'_>,
@@ -154,8 +155,11 @@ fn overlaps(
         return None;
     }
     let (cron, by) = read(other.str_at("/spec/schedule")?, zone).ok()?;
-    let ours = runs(planned.cron, planned.zone, facts.taken);
-    let theirs = runs(&cron, &by, facts.taken);
+    let last = |schedule: &Object| time(schedule, "/status/lastBackup").filter(|last| *last < facts.taken);
+    let ours = runs(planned.cron, planned.zone, facts.taken, facts.taken);
+    // `@every` counts from the last one.
+    let since = last(other).filter(|_| cron.is_every()).unwrap_or(facts.taken);
+    let theirs = runs(&cron, &by, since, facts.taken);
     let (long, seen) = window(other.name(), backups);
     let (own, _) = window(planned.name, backups);
     let mut met = ours.iter().filter(|at| {
@@ -172,17 +176,19 @@ fn overlaps(
         format!("with {} for a backup", shown(long))
     };
     Some(format!(
-        "{all} of its {} runs in the next two weeks meet one of schedule {} ({took}), the first at {first}: Velero makes one \
-         backup at a time, and the other waits",
+        "{all} of its {} runs in the next two weeks meet one of schedule {} ({took}), the first at {first}: the other \
+         waits, unless Velero's server runs with --concurrent-backups",
         ours.len(),
         other.name()
     ))
 }
 
-fn runs(cron: &Cron, zone: &TimeZone, from: Timestamp) -> Vec<Timestamp> {
-    let until = from + AHEAD;
+/// The runs from now on, reckoned from `since`.
+fn runs(cron: &Cron, zone: &TimeZone, since: Timestamp, now: Timestamp) -> Vec<Timestamp> {
+    let until = now + AHEAD;
     let next = |at: &Timestamp| cron.next_in(*at, zone);
-    std::iter::successors(next(&from), next).take_while(|at| *at <= until).take(RUNS).collect()
+    let all = std::iter::successors(next(&since), next).take_while(|at| *at <= until).take(RUNS);
+    all.filter(|at| *at > now).collect()
 }
 
 /// How long the Schedule's backups took at most, and whether any was seen.

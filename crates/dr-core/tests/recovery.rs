@@ -254,6 +254,16 @@ fn a_ttl_in_days_anywhere_stops_every_schedule() {
 }
 
 #[test]
+fn every_so_often_counts_from_the_last_backup_and_not_from_now() {
+    let mut facts = cluster();
+    backup(&mut facts, "one", "11:00", &["data-db-0"]);
+    let last = json!({ "status": { "lastBackup": "2026-01-02T11:00:00Z" } });
+    schedule(&mut facts, "often", "@every 6h", last);
+    let next = judged(&facts).next.unwrap();
+    assert_eq!((next.at.to_string().as_str(), next.overdue), ("2026-01-02T17:00:00Z", false));
+}
+
+#[test]
 fn a_backup_that_was_due_and_not_made_is_told_although_the_data_is_young_enough() {
     let mut facts = cluster();
     backup(&mut facts, "one", "11:00", &["data-db-0"]);

@@ -111,7 +111,7 @@ fn schedules_that_run_at_the_same_time_wait_for_each_other() {
         found.into_iter().find(|(about, _)| *about == "overlap").map(|(_, says)| says)
     };
     let says = "14 of its 14 runs in the next two weeks meet one of schedule other (with 10 min for a backup), the first at \
-                2026-01-03T01:00:00Z: Velero makes one backup at a time, and the other waits";
+                2026-01-03T01:00:00Z: the other waits, unless Velero's server runs with --concurrent-backups";
     assert_eq!(met(&facts, "0 1 * * *").as_deref(), Some(says));
     assert_eq!(met(&facts, "30 1 * * *"), None);
     assert_eq!(
@@ -125,6 +125,12 @@ fn schedules_that_run_at_the_same_time_wait_for_each_other() {
         "status": { "startTimestamp": "2026-01-01T00:55:00Z", "completionTimestamp": "2026-01-01T01:40:00Z" } });
     push(&mut facts, Kind::Backup, backup);
     assert!(met(&facts, "30 1 * * *").unwrap().contains("(its backups took up to 45 min)"));
+    let mut often = empty();
+    let last = json!({ "kind": "Schedule", "metadata": { "name": "other", "namespace": "velero" },
+        "spec": { "schedule": "@every 24h", "template": {} }, "status": { "lastBackup": "2026-01-02T01:00:00Z" } });
+    push(&mut often, Kind::Schedule, last);
+    assert!(met(&often, "0 1 * * *").is_some(), "it counts from its last backup");
+    assert_eq!(met(&often, "0 12 * * *"), None);
     let mut paused = empty();
     push(
         &mut paused,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::backup::follow::{self, Followed};
-use crate::backup::preflight::{self, Volume, Wish};
+use crate::backup::preflight::{self, Volume};
 use crate::backup::result::{BackupResult, Kept, VolumeResult};
 use crate::backup::spec::{self, Wanted};
 use crate::backup::{BackupArgs, fingerprint};
@@ -32,13 +32,8 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
     let doing = || format!("cannot back up namespace {namespace}");
     let refused = |refusal| Failure::from_refusal(doing(), refusal);
     let facts = session.capture(namespace).await?;
-    let wish = match (args.fs_backup, args.csi) {
-        (true, _) => Wish::FileSystem,
-        (false, true) => Wish::Csi,
-        (false, false) => Wish::Best,
-    };
     let location = preflight::location(&facts, args.storage_location.as_deref()).map_err(refused)?;
-    let volumes = preflight::volumes(&facts, wish).map_err(refused)?;
+    let volumes = preflight::volumes(&facts, args.way.wish()).map_err(refused)?;
     let mut warnings = preflight::objections(&volumes).map_err(refused)?;
     let config = config::find()?;
     let hooks = config.hooks(namespace);

@@ -7,6 +7,7 @@ use dr_core::recovery::Limit;
 use dr_core::select::Version;
 use jiff::SignedDuration;
 
+use crate::backup::WayArgs;
 use crate::config;
 use crate::exit::Exit;
 use crate::flags::{self, Flags};
@@ -31,19 +32,22 @@ enum Command {
     /// Create a Schedule whose backups are those that kubectl dr backup makes
     #[command(
         override_usage = "kubectl dr backup schedule create --ns NAMESPACE --cron EXPRESSION [OPTIONS]",
-        after_help = "Exit codes: 0 created, 1 failed, 2 usage, 3 refused before any change."
+        after_help = "Exit codes: 0 created, 1 failed, 2 usage, 3 refused before any change, 6 created, and a claim would not \
+                      be taken."
     )]
     Create(CreateArgs),
     /// Show in what the Schedule differs from the one that would be written now
     #[command(
         override_usage = "kubectl dr backup schedule diff --ns NAMESPACE [OPTIONS]",
-        after_help = "Exit codes: 0 no difference, 1 there is one, 2 usage, 3 nothing could be compared."
+        after_help = "Exit codes: 0 no difference, 1 there is one or not all data would be taken, 2 usage, 3 nothing could be \
+                      compared."
     )]
     Diff(DiffArgs),
     /// Write the difference, and keep what is not ours
     #[command(
         override_usage = "kubectl dr backup schedule align --ns NAMESPACE [OPTIONS]",
-        after_help = "Exit codes: 0 aligned, or nothing to do, 1 failed, 2 usage, 3 refused before any change."
+        after_help = "Exit codes: 0 aligned, or nothing to do, 1 failed, 2 usage, 3 refused before any change, 6 a claim would \
+                      not be taken."
     )]
     Align(AlignArgs),
 }
@@ -54,12 +58,8 @@ pub(crate) struct WishArgs {
     /// Name of the Schedule; that of the namespace when it is left out
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Copy the files of every volume through node-agent
-    #[arg(long, conflicts_with = "csi")]
-    fs_backup: bool,
-    /// Take CSI snapshots of every volume
-    #[arg(long)]
-    csi: bool,
+    #[command(flatten)]
+    way: WayArgs,
     /// Backup storage location; that of the Schedule, or Velero's default, when it is left out
     #[arg(long, value_name = "NAME")]
     storage_location: Option<String>,

@@ -7,6 +7,7 @@ use dr_core::engine;
 use dr_core::object::Object;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::backup::preflight::{Engine, Volume};
 use crate::backup::result::Method;
@@ -138,21 +139,26 @@ pub(crate) fn policy(wanted: &Wanted<'_>, volumes: &[Volume]) -> Option<Value> {
     }))
 }
 
-/// One hook per pod and container whose engine has something to do first; a hook that fails stops no backup.
+/// One hook per engine's container and the labels of its pods, named by them: the replicas of a Deployment share one, and
+/// a pod that comes in another's place changes nothing. A hook that fails stops no backup.
 fn of_engines(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
     let mut done = BTreeSet::new();
     let mut hooks = Vec::new();
     for Volume { engine, .. } in volumes {
         let Some(Engine { pod, container, mount, care }) = engine else { continue };
         let Some(script) = care.pre_backup else { continue };
-        if !done.insert((pod.name().to_owned(), container.clone())) {
+        let labels = own_labels(pod);
+        let digest = Sha256::digest(labels.to_string());
+        let short = digest.iter().take(4).fold(0, |short: u32, byte| short << 8 | u32::from(*byte));
+        let name = format!("{}-{container}-{short:08x}", care.engine);
+        if !done.insert(name.clone()) {
             continue;
         }
         hooks.push(json!({
-            "name": format!("{}-{}", pod.name(), care.engine),
+            "name": name,
             "includedNamespaces": [namespace],
             "includedResources": ["pods"],
-            "labelSelector": { "matchLabels": own_labels(pod) },
+            "labelSelector": { "matchLabels": labels },
             "pre": [{ "exec": {
                 "container": container,
                 "command": engine::command(script, mount),
@@ -285,6 +291,23 @@ mod tests {
         assert_eq!(schedule.pointer("/spec/template"), backup(&wanted, &volumes).pointer("/spec"));
         assert_eq!(schedule.pointer("/spec/schedule"), Some(&json!("0 1 * * *")));
         assert_eq!(schedule.pointer("/metadata/labels/kubectl-dr~1namespace"), Some(&json!("shop")));
+    }
+
+    #[test]
+    fn pods_of_one_deployment_share_a_hook_that_their_rollout_does_not_change() {
+        let of = |pod: &str, hash: &str| {
+            let mut volume = volume("data", Method::CsiSnapshot);
+            let labels = json!({ "app": "postgres", "pod-template-hash": hash });
+            let pod = Object(json!({ "metadata": { "name": pod, "labels": labels } }));
+            volume.engine = volume.engine.map(|engine| Engine { pod, ..engine });
+            volume
+        };
+        let hooks = |volumes: &[Volume]| backup(&wanted(), volumes).pointer("/spec/hooks/resources").cloned().unwrap();
+        let before = hooks(&[of("pg-7d9c5-abcde", "7d9c5"), of("pg-7d9c5-fghij", "7d9c5")]);
+        assert_eq!(before.as_array().map(Vec::len), Some(1), "{before}");
+        assert_eq!(hooks(&[of("pg-66f4b-xyz", "66f4b")]), before);
+        let other = hooks(&[volume("data", Method::CsiSnapshot)]);
+        assert_ne!(other[0]["name"], before[0]["name"]);
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl<'a> ScheduleV1<'a> {
                 .map(told),
             );
             if let Some(policy) = would.policy.as_ref().filter(|policy| policy.differs()) {
-                let before = policy.live.as_ref().map(|data| json!(data));
+                let before = policy.live_data().map(|data| json!(data));
                 let field = format!("configmaps/{}.data", policy.name);
                 drift.push(told((field, before, Some(json!(policy.data())))));
             }

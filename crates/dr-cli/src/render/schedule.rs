@@ -86,7 +86,7 @@ pub(crate) fn difference(would: &Would, live: &Value) -> Result<String, Failure>
         ));
     }
     if let Some(policy) = would.policy.as_ref().filter(|policy| policy.differs()) {
-        let before = match &policy.live {
+        let before = match policy.live_data() {
             None => String::new(),
             Some(data) => yaml(&json!({ "data": data }))?,
         };

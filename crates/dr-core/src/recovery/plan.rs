@@ -116,8 +116,10 @@ fn next(facts: &Facts, schedule: &Object, cron: &Cron, zone: &TimeZone, backups:
     });
     let due = since.and_then(after).filter(|due| *due <= facts.taken && !running);
     let run = |at, overdue| Run { schedule: schedule.name().to_owned(), at, overdue };
-    match due {
-        Some(due) if due + PATIENCE < facts.taken => Some(run(due, true)),
-        Some(_) | None => after(facts.taken).map(|at| run(at, false)),
+    if let Some(due) = due.filter(|due| *due + PATIENCE < facts.taken) {
+        return Some(run(due, true));
     }
+    // `@every` counts from the last one, not from now.
+    let to_come = since.and_then(after).filter(|at| *at > facts.taken);
+    to_come.or_else(|| after(facts.taken)).map(|at| run(at, false))
 }

@@ -155,12 +155,13 @@ impl Given<'_> {
         if found.finding.verdict == Verdict::NotRestorable || self.claims.contains(&(&namespace, &name)) {
             return found;
         }
-        let why = format!(
-            "kubectl dr backup coverage --ns {namespace} --backup {} --why pvc/{name} tells why; restore this volume from \
-             another backup",
-            self.backup.name()
-        );
+        let why = format!("{}; restore this volume from another backup", self.tells_why(&namespace, &name));
         Found { finding: Finding::not("its claim is not in the archive", why), ..found }
+    }
+
+    fn tells_why(&self, namespace: &str, claim: &str) -> String {
+        let backup = self.backup.name();
+        format!("kubectl dr backup coverage --ns {namespace} --backup {backup} --why pvc/{claim} tells why")
     }
 
     fn data(&self, info: &Value) -> Found {
@@ -330,7 +331,7 @@ impl Given<'_> {
                 Some(_) | None => Finding::not(
                     "its claim is in the archive and the backup lists no data of it: it was not taken, or its \
                      PersistentVolume is not in the backup",
-                    "kubectl dr backup coverage --why pvc/NAME tells why it was not taken",
+                    self.tells_why(&claim.namespace, &claim.name),
                 ),
             };
             (volume, finding)
@@ -340,7 +341,7 @@ impl Given<'_> {
         let mounted = mounted.map(|mounted| {
             let volume = Volume::Claim { namespace: mounted.namespace.clone(), name: mounted.claim.clone() };
             let because = format!("pod {} in the archive mounts it, and neither claim nor data is there", mounted.pod);
-            (volume, Finding::not(because, "kubectl dr backup coverage --why pvc/NAME tells why it was not taken"))
+            (volume, Finding::not(because, self.tells_why(&mounted.namespace, &mounted.claim)))
         });
         claims.chain(mounted).collect()
     }

@@ -1,6 +1,7 @@
 //! `kubectl dr backup schedule diff` and `align`.
 
 use dr_core::drift;
+use dr_core::engine::quoted;
 use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_core::recovery::Limit;
@@ -52,7 +53,7 @@ pub(super) async fn diff(
     rpo: Option<Limit>,
 ) -> Result<Exit, Failure> {
     let (would, live) = compared(session, namespace, args, rpo).await?;
-    let exit = if would.drifts() { Exit::Failed } else { Exit::Done };
+    let exit = if would.drifts() { Exit::Failed } else { would.shortfall().map_or(Exit::Done, |_| Exit::Failed) };
     show(flags, &would, &live, Did::Nothing, exit, &[])?;
     warn(&would);
     Ok(exit)
@@ -69,7 +70,7 @@ pub(super) async fn align(
     let asker = if args.dry_run { None } else { Some(Asker::find(args.yes, flags.output)?) };
     let (would, live) = compared(session, namespace, &args.of, rpo).await?;
     let Some(asker) = asker.filter(|_| would.drifts()) else {
-        let exit = Exit::Done;
+        let exit = would.shortfall().unwrap_or(Exit::Done);
         show(flags, &would, &live, Did::Nothing, exit, &[])?;
         warn(&would);
         return Ok(exit);
@@ -96,20 +97,29 @@ pub(super) async fn align(
         return Err(Failure::refused("the namespace was not typed"));
     }
     let undo = undo(session, flags, &would, &live, policy)?;
-    // Before anything is written: whatever fails then, this is how it is taken back.
-    for command in &undo {
-        out::prose(&format!("  undo: {command}"));
-    }
     if let Some(policy) = policy {
         write(session, &would, policy).await?;
     }
     if let Some(patch) = drift::merge_patch(&live, &would.object) {
-        // Somebody who changes it meanwhile is not overwritten.
-        let fence = json!({ "metadata": { "resourceVersion": version } });
-        session.patch(would.key(), drift::overlay(&patch, &fence)).await?;
+        let written = session.patch(would.key(), drift::overlay(&patch, &fence(&version))).await;
+        written.map_err(|failure| {
+            // Of the Schedule nothing is known to be written; what is said of it must not undo somebody else's change.
+            let of_policy: Vec<&str> = undo.iter().skip(1).map(String::as_str).collect();
+            let look = format!("kubectl dr backup schedule diff --ns {namespace} shows how it stands");
+            match of_policy.as_slice() {
+                [] => failure.hint(look),
+                commands => failure.hint(format!("{look}; its policies were written: {}", commands.join("; "))),
+            }
+        })?;
     }
-    show(flags, &would, &live, Did::Aligned, Exit::Done, &undo)?;
-    Ok(Exit::Done)
+    let exit = would.shortfall().unwrap_or(Exit::Done);
+    show(flags, &would, &live, Did::Aligned, exit, &undo)?;
+    Ok(exit)
+}
+
+/// Somebody who changes it meanwhile is not overwritten.
+fn fence(version: &str) -> Value {
+    json!({ "metadata": { "resourceVersion": version } })
 }
 
 async fn write(session: &Session, would: &Would, policy: &Policy) -> Result<(), Failure> {
@@ -117,8 +127,11 @@ async fn write(session: &Session, would: &Would, policy: &Policy) -> Result<(), 
     let Some(live) = &policy.live else {
         return session.create(key, policy.object.clone()).await;
     };
-    match drift::merge_patch(&json!({ "data": live }), &json!({ "data": policy.data() })) {
-        Some(patch) => session.patch(key, patch).await,
+    let Some(version) = live.resource_version() else {
+        return Err(Failure::refused(format!("{key} has no resourceVersion, so a change to it cannot be seen")));
+    };
+    match drift::merge_patch(&json!({ "data": policy.live_data() }), &json!({ "data": policy.data() })) {
+        Some(patch) => session.patch(key, drift::overlay(&patch, &fence(version))).await,
         None => Ok(()),
     }
 }
@@ -138,14 +151,14 @@ fn undo(
         let text = serde_json::to_string_pretty(patch).map_err(|error| Failure::failed("cannot write JSON", error))?;
         let at = would.taken.strftime("%Y%m%d%H%M%S");
         let file = session.keep_locally(&format!("{resource}-{name}-{at}.undo.json"), &text)?;
-        let file = file.display();
-        commands.push(format!("{kubectl} patch {resource} {name} --type merge --patch-file '{file}'"));
+        let file = quoted(&file.to_string_lossy());
+        commands.push(format!("{kubectl} patch {resource} {name} --type merge --patch-file {file}"));
         Ok::<(), Failure>(())
     };
     if let Some(patch) = drift::merge_patch(&would.object, live) {
         keep("schedules.velero.io", &would.name, &patch)?;
     }
-    match policy.map(|policy| (policy, &policy.live)) {
+    match policy.map(|policy| (policy, policy.live_data())) {
         Some((policy, Some(live))) => {
             if let Some(patch) = drift::merge_patch(&json!({ "data": policy.data() }), &json!({ "data": live })) {
                 keep("configmaps", &policy.name, &patch)?;

@@ -28,29 +28,31 @@ pub(super) async fn create(
         };
         return Err(Failure::refused(format!("there is a Schedule {} already", would.name)).hint(hint));
     }
-    if let Some(policy) = would.policy.as_ref().filter(|policy| policy.live.is_some()) {
-        let message = format!("there is a ConfigMap {} in {} already", policy.name, would.velero);
-        return Err(Failure::refused(message).hint("it holds the policies of another schedule; give another --name"));
+    // One of an earlier create that ended before its Schedule is as good as ours to make.
+    let policy = would.policy.as_ref().filter(|policy| policy.differs());
+    if let Some(policy) = policy.filter(|policy| policy.live.is_some()) {
+        let message = format!("there is a ConfigMap {} in {} already, with other policies", policy.name, would.velero);
+        return Err(Failure::refused(message).hint("give another --name"));
+    }
+    if let Some(stopped) = would.warnings.iter().find(|warning| warning.about == "stopped") {
+        return Err(Failure::refused(stopped.says.clone()));
     }
     let undo = undo(&would, flags);
     if !args.dry_run {
         warn(&would);
-        // Before anything is written: whatever fails then, this is how it is taken back.
-        for command in &undo {
-            out::prose(&format!("  undo: {command}"));
-        }
         let mut needs = vec![need("create", Kind::Schedule, &would.velero)];
-        needs.extend(would.policy.as_ref().map(|_| need("create", Kind::ConfigMap, &would.velero)));
+        needs.extend(policy.map(|_| need("create", Kind::ConfigMap, &would.velero)));
         session.need(&needs).await?;
-        if let Some(policy) = &would.policy {
+        if let Some(policy) = policy {
             // Without it Velero refuses every backup of the schedule.
             let key = Key::namespaced(Kind::ConfigMap, &would.velero, &policy.name);
             session.create(key, policy.object.clone()).await?;
         }
         session.create(would.key(), would.object.clone()).await?;
     }
+    let exit = would.shortfall().unwrap_or(Exit::Done);
     let did = if args.dry_run { Did::Nothing } else { Did::Created };
-    let document = ScheduleV1::new(&would, did, Exit::Done, &undo);
+    let document = ScheduleV1::new(&would, did, exit, &undo);
     match flags.output {
         Output::Table | Output::Wide => {
             let text = render::schedule::created(&would, args.dry_run, &undo)?;
@@ -63,7 +65,7 @@ pub(super) async fn create(
         Output::Yaml => out::yaml(&document)?,
         Output::Name => out::result(&format!("schedule.velero.io/{}", would.name))?,
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 pub(super) fn need(verb: &'static str, kind: Kind, namespace: &str) -> Need {

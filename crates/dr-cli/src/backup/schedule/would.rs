@@ -1,13 +1,15 @@
 //! The Schedule that would be written now, beside the one that is there.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use dr_core::cron::{Cron, Gaps};
 use dr_core::drift;
+use dr_core::engine::quoted;
 use dr_core::facts::Facts;
 use dr_core::go_duration::GoDuration;
 use dr_core::kind::Kind;
-use dr_core::object::{Key, Object};
+use dr_core::object::{Key, Object, string_map};
 use dr_core::recovery::{self, Limit, Velero};
 use dr_core::refusal::Refusal;
 use dr_core::select::Policies;
@@ -18,9 +20,10 @@ use serde_json::Value;
 
 use super::WishArgs;
 use crate::backup::coverage;
-use crate::backup::preflight::{self, Volume, Wish};
+use crate::backup::preflight::{self, Volume};
 use crate::backup::spec::{self, Wanted};
 use crate::config;
+use crate::exit::Exit;
 use crate::flags::Flags;
 use crate::glue::{self, Session};
 use crate::report::Failure;
@@ -55,17 +58,31 @@ pub(crate) struct Would {
 pub(crate) struct Policy {
     pub(crate) name: String,
     pub(crate) object: Value,
-    /// Its data as it is; none where there is no such ConfigMap.
-    pub(crate) live: Option<BTreeMap<String, String>>,
+    /// As it is; none where there is no such ConfigMap.
+    pub(crate) live: Option<Object>,
 }
 
 impl Policy {
     pub(crate) fn data(&self) -> BTreeMap<String, String> {
-        dr_core::object::string_map(self.object.pointer("/data"))
+        string_map(self.object.pointer("/data"))
+    }
+
+    pub(crate) fn live_data(&self) -> Option<BTreeMap<String, String>> {
+        self.live.as_ref().map(|live| string_map(live.at("/data")))
     }
 
     pub(crate) fn differs(&self) -> bool {
-        self.live.as_ref() != Some(&self.data())
+        self.live_data() != Some(self.data())
+    }
+
+    /// Refuses where another one's stands under the name.
+    fn check(&self, namespace: &str) -> Result<(), Refusal> {
+        let foreign = self.live.as_ref().is_some_and(|live| live.label(spec::NAMESPACE) != Some(namespace));
+        if foreign {
+            let because = "it is there already and is not that of a schedule of this namespace";
+            return Err(Refusal::one(format!("ConfigMap {}", self.name), because, "give another --name"));
+        }
+        Ok(())
     }
 }
 
@@ -82,10 +99,14 @@ impl Would {
 
     /// How a command that takes something back begins: it names the cluster, wherever it is typed.
     pub(crate) fn kubectl(&self, flags: &Flags) -> String {
-        let kubeconfig = flags.connection.kubeconfig.as_ref();
-        let kubeconfig = kubeconfig.map(|file| format!(" --kubeconfig '{}'", file.display())).unwrap_or_default();
-        let context = if self.context.is_empty() { String::new() } else { format!(" --context '{}'", self.context) };
-        format!("kubectl{kubeconfig}{context} -n {}", self.velero)
+        let mut command = "kubectl".to_owned();
+        if let Some(file) = &flags.connection.kubeconfig {
+            let _ = write!(command, " --kubeconfig {}", quoted(&file.to_string_lossy()));
+        }
+        if !self.context.is_empty() {
+            let _ = write!(command, " --context {}", quoted(&self.context));
+        }
+        format!("{command} -n {}", self.velero)
     }
 
     /// Why the Schedule that is there is not this namespace's to write: others would lose their backups.
@@ -101,6 +122,16 @@ impl Would {
             [only] if *only == self.namespace => None,
             [] | ["*"] => Some("it backs every namespace up".to_owned()),
             many => Some(format!("it backs up {}", many.join(", "))),
+        }
+    }
+
+    /// How it ends where the Schedule, once it is as it would be, is known to give less than everything back.
+    pub(crate) fn shortfall(&self) -> Option<Exit> {
+        let told = |about: &str| self.warnings.iter().any(|warning| warning.about == about);
+        match (told("stopped") || told("cron"), told("coverage")) {
+            (true, _) => Some(Exit::Failed),
+            (false, true) => Some(Exit::Partly),
+            (false, false) => None,
         }
     }
 
@@ -135,12 +166,7 @@ pub(crate) async fn would(
     let at = |pointer: &str| live.and_then(|live| live.str_at(pointer));
     let location = wish.storage_location.as_deref().or(at("/spec/template/storageLocation"));
     let location = preflight::location(&facts, location).map_err(refused)?;
-    let way = match (wish.fs_backup, wish.csi) {
-        (true, _) => Wish::FileSystem,
-        (false, true) => Wish::Csi,
-        (false, false) => Wish::Best,
-    };
-    let volumes = preflight::volumes(&facts, way).map_err(refused)?;
+    let volumes = preflight::volumes(&facts, wish.way.wish()).map_err(refused)?;
     let mut objections = preflight::objections(&volumes).map_err(refused)?;
     objections.extend(preflight::doubts(&volumes));
     let velero = session.velero_namespace().to_owned();
@@ -158,13 +184,18 @@ pub(crate) async fn would(
         template.remove("storageLocation");
     }
     let bare = live.map(|live| drift::bare(&live.0));
-    let object = bare.as_ref().map_or_else(|| ours.clone(), |live| drift::overlay(live, &ours));
+    let mut object = bare.as_ref().map_or_else(|| ours.clone(), |live| drift::overlay(live, &ours));
+    if spec::policy(&wanted, &volumes).is_none() {
+        without_our_policy(&mut object, &name);
+    }
     let policy = match spec::policy(&wanted, &volumes) {
         None => None,
         Some(object) => {
             let name = spec::policy_name(&name);
-            let live = session.velero_config(&name).await?;
-            Some(Policy { name, object, live })
+            let live = session.velero_object(Kind::ConfigMap, &name).await?;
+            let policy = Policy { name, object, live };
+            policy.check(namespace).map_err(refused)?;
+            Some(policy)
         }
     };
     let mut would = Would {
@@ -187,6 +218,15 @@ pub(crate) async fn would(
     };
     judge(session, &facts, &mut would, wish, rpo).await?;
     Ok(would)
+}
+
+/// Policies of an earlier time, when volumes were taken in both ways, would leave volumes out now.
+fn without_our_policy(schedule: &mut Value, name: &str) {
+    if text(schedule, "/spec/template/resourcePolicy/name") == spec::policy_name(name)
+        && let Some(template) = schedule.pointer_mut("/spec/template").and_then(Value::as_object_mut)
+    {
+        template.remove("resourcePolicy");
+    }
 }
 
 /// The Schedule that is asked about: by its name, by our label, or the one that has the namespace's name.
