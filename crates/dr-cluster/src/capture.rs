@@ -111,10 +111,27 @@ pub async fn capture(
         None => find_velero(connection, &groups, deadline).await?,
     };
     let selections = selections(namespace, &velero_namespace);
+    let mut objects = listed_all(connection, &groups, &selections, deadline).await?;
+    let (namespaces, cluster_uid) = namespaces(connection, namespace, &velero_namespace, deadline).await?;
+    objects.insert(Kind::Namespace, namespaces);
+    Ok(Facts {
+        server_version: version.get("gitVersion").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        cluster_uid,
+        ..facts_of(connection, Some(namespace), &velero_namespace, now, objects)
+    })
+}
+
+/// All that is selected, by kind.
+pub(crate) async fn listed_all(
+    connection: &Connection,
+    groups: &BTreeSet<String>,
+    selections: &[Selection<'_>],
+    deadline: Instant,
+) -> Result<BTreeMap<Kind, Listed>, CaptureError> {
     let reads: Vec<_> = selections
         .iter()
         .map(|selection| async {
-            let listed = listed(connection, &groups, selection, deadline).await?;
+            let listed = listed(connection, groups, selection, deadline).await?;
             Ok::<_, CaptureError>((selection.kind, listed))
         })
         .collect();
@@ -127,20 +144,29 @@ pub async fn capture(
         };
         objects.insert(kind, merged);
     }
-    let (namespaces, cluster_uid) = namespaces(connection, namespace, &velero_namespace, deadline).await?;
-    objects.insert(Kind::Namespace, namespaces);
-    Ok(Facts {
+    Ok(objects)
+}
+
+/// Facts of kinds that no decision about a restore turns on: neither the server's version nor the cluster's uid is known.
+pub(crate) fn facts_of(
+    connection: &Connection,
+    namespace: Option<&str>,
+    velero: &str,
+    now: Timestamp,
+    objects: BTreeMap<Kind, Listed>,
+) -> Facts {
+    Facts {
         format: facts::FORMAT,
         taken: now,
         context: connection.context.clone(),
         server: connection.server.clone(),
-        server_version: version.get("gitVersion").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        cluster_uid,
-        namespace: namespace.to_owned(),
-        velero_namespace,
+        server_version: String::new(),
+        cluster_uid: String::new(),
+        namespace: namespace.unwrap_or_default().to_owned(),
+        velero_namespace: velero.to_owned(),
         objects,
         documents: BTreeMap::new(),
-    })
+    }
 }
 
 /// The API groups the server serves; the core group is `""`.

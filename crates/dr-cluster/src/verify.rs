@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dr_core::facts::{self, Facts, Listed};
+use dr_core::facts::Facts;
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use dr_core::verify::{self, Answer, Asked, PROBE, Snapshot};
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_error::ApiErrorKind;
-use crate::capture::{AT_ONCE, CaptureError, PATIENCE, listed, select, served_groups};
+use crate::capture::{CaptureError, PATIENCE, facts_of, listed_all, select, served_groups};
 use crate::connect::Connection;
 use crate::request::{self, JSON, Selection};
 
@@ -45,27 +45,8 @@ pub async fn facts(connection: &Connection, velero: &str, now: Timestamp) -> Res
     let everywhere = EVERYWHERE.iter().map(|kind| select(*kind, None, ""));
     let selections: Vec<Selection<'_>> =
         everywhere.chain(OF_VELERO.iter().map(|kind| select(*kind, Some(velero), ""))).collect();
-    let reads: Vec<_> = selections
-        .iter()
-        .map(|selection| async {
-            let listed = listed(connection, &groups, selection, deadline).await?;
-            Ok::<_, CaptureError>((selection.kind, listed))
-        })
-        .collect();
-    let objects: BTreeMap<Kind, Listed> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-    Ok(Facts {
-        format: facts::FORMAT,
-        taken: now,
-        context: connection.context.clone(),
-        server: connection.server.clone(),
-        // Nothing that is decided on these facts turns on either.
-        server_version: String::new(),
-        cluster_uid: String::new(),
-        namespace: String::new(),
-        velero_namespace: velero.to_owned(),
-        objects,
-        documents: BTreeMap::new(),
-    })
+    let objects = listed_all(connection, &groups, &selections, deadline).await?;
+    Ok(facts_of(connection, None, velero, now, objects))
 }
 
 /// How long drivers are waited for.

@@ -1,16 +1,13 @@
 //! Reads what tells how well namespaces could be brought back: kinds × pages requests, however many namespaces.
 
-use std::collections::BTreeMap;
-
 use dr_core::claims::WORKLOADS;
-use dr_core::facts::{self, Facts, Listed};
+use dr_core::facts::Facts;
 use dr_core::kind::Kind;
 use dr_run::plan::OPERATION;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{AT_ONCE, CaptureError, PATIENCE, listed, merge, select, served_groups};
+use super::{CaptureError, PATIENCE, facts_of, listed_all, select, served_groups};
 use crate::archive::FINGERPRINT;
 use crate::connect::Connection;
 use crate::request::Selection;
@@ -49,33 +46,6 @@ pub async fn recovery(
         selections.extend(kinds.map(|kind| select(kind, Some(velero), "")));
     }
     selections.push(select(Kind::ConfigMap, Some(velero), &format!("{OPERATION},!{FINGERPRINT}")));
-    let reads: Vec<_> = selections
-        .iter()
-        .map(|selection| async {
-            let listed = listed(connection, &groups, selection, deadline).await?;
-            Ok::<_, CaptureError>((selection.kind, listed))
-        })
-        .collect();
-    let answers: Vec<(Kind, Listed)> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
-    let mut objects: BTreeMap<Kind, Listed> = BTreeMap::new();
-    for (kind, listed) in answers {
-        let listed = match objects.remove(&kind) {
-            Some(first) => merge(first, listed),
-            None => listed,
-        };
-        objects.insert(kind, listed);
-    }
-    Ok(Facts {
-        format: facts::FORMAT,
-        taken: now,
-        context: connection.context.clone(),
-        server: connection.server.clone(),
-        // Nothing that is decided on these facts turns on either.
-        server_version: String::new(),
-        cluster_uid: String::new(),
-        namespace: namespace.unwrap_or_default().to_owned(),
-        velero_namespace: velero.to_owned(),
-        objects,
-        documents: BTreeMap::new(),
-    })
+    let objects = listed_all(connection, &groups, &selections, deadline).await?;
+    Ok(facts_of(connection, namespace, velero, now, objects))
 }

@@ -19,7 +19,7 @@ async fn asked_for(
     cancel: &CancellationToken,
 ) -> BTreeMap<Snapshot, Asked> {
     let facts = Facts {
-        format: facts::FORMAT,
+        format: dr_core::facts::FORMAT,
         taken: "2026-01-02T12:00:00Z".parse().unwrap(),
         context: String::new(),
         server: String::new(),
