@@ -1,5 +1,5 @@
 //! `kubectl dr lint` as a user meets it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 use std::fs;
 use std::io::Write as _;
@@ -113,6 +113,102 @@ fn standard_input_and_folders_are_read() {
     let report = json(&said.stdout);
     assert_eq!(report["findings"].as_array().unwrap().len(), 1);
     assert_eq!(report["findings"][0]["place"]["file"], "a/b/nightly.yml");
+}
+
+/// The names of the files in which something was found.
+fn found_in(folder: &Path, args: &[&str]) -> Vec<String> {
+    let said = lint(folder, &[args, &["-o", "json"]].concat());
+    assert!(said.code < 2, "{}", said.stderr);
+    let report = json(&said.stdout);
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings.map(|finding| finding["place"]["file"].as_str().unwrap().to_owned()).collect()
+}
+
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn in_a_repository_what_git_ignores_is_left_out_of_folders() {
+    let files = [
+        (".gitignore", "rendered/\n*.tmp.yaml\n"),
+        ("apps/.gitignore", "/own.yaml\n"),
+        ("apps/own.yaml", NIGHTLY),
+        ("apps/other.yaml", NIGHTLY),
+        ("apps/deep/own.yaml", NIGHTLY),
+        ("apps/deep/x.tmp.yaml", NIGHTLY),
+        ("rendered/all.yaml", NIGHTLY),
+        ("local/.ignore", "scratch.yaml\n"),
+        ("local/scratch.yaml", NIGHTLY),
+    ];
+    let outside = tree(&files);
+    let all = ["apps/deep/own.yaml", "apps/deep/x.tmp.yaml", "apps/other.yaml", "apps/own.yaml", "rendered/all.yaml"];
+    assert_eq!(found_in(outside.path(), &["apps", "local", "rendered"]), all, "no repository, no .gitignore");
+
+    let inside = tree(&files);
+    fs::create_dir_all(inside.path().join(".git/info")).unwrap();
+    let left = ["apps/deep/own.yaml", "apps/other.yaml"];
+    assert_eq!(found_in(inside.path(), &["apps", "local"]), left);
+    assert_eq!(found_in(inside.path(), &["."]), left.map(|name| format!("./{name}")));
+    assert_eq!(found_in(&inside.path().join("apps"), &["."]), ["./deep/own.yaml", "./other.yaml"]);
+    fs::write(inside.path().join(".git/info/exclude"), "deep\n").unwrap();
+    assert_eq!(found_in(inside.path(), &["apps"]), ["apps/other.yaml"]);
+    assert_eq!(found_in(inside.path(), &["apps", "rendered/all.yaml"]), ["apps/other.yaml", "rendered/all.yaml"]);
+    let every = [&all[..4], &["local/scratch.yaml"]].concat();
+    assert_eq!(found_in(inside.path(), &["apps", "local", "--no-ignore"]), every);
+}
+
+#[test]
+fn a_pattern_stands_for_the_files_that_match_it() {
+    let folder = tree(&[
+        ("apps/shop/velero.yaml", NIGHTLY),
+        ("apps/blog/velero.yaml", NIGHTLY),
+        ("apps/blog/old/velero.yaml", NIGHTLY),
+        ("apps/blog/other.yaml", NIGHTLY),
+        ("apps/[x].yaml", NIGHTLY),
+        ("velero.txt", NIGHTLY),
+    ]);
+    let found = |args: &[&str]| found_in(folder.path(), args);
+    assert_eq!(found(&["apps/*/velero.yaml"]), ["apps/blog/velero.yaml", "apps/shop/velero.yaml"]);
+    let deep = ["apps/blog/old/velero.yaml", "apps/blog/velero.yaml", "apps/shop/velero.yaml"];
+    assert_eq!(found(&["apps/**/velero.yaml"]), deep);
+    assert_eq!(found(&["**/velero.yaml", "--exclude", "old"]), [deep[1], deep[2]]);
+    assert_eq!(found(&["*.txt"]), ["velero.txt"]);
+    assert_eq!(found(&["apps/[x].yaml"]), ["apps/[x].yaml"], "a file of that name comes first");
+    assert_eq!(found(&["--with", "**/velero.yaml", "apps/**/{other,none}.yaml"]), ["apps/blog/other.yaml"]);
+    for (pattern, because) in [("nowhere/*.yaml", "no file matches nowhere/*.yaml"), ("apps/{x", "is no pattern: ")] {
+        let said = lint(folder.path(), &[pattern]);
+        assert_eq!(said.code, 2);
+        assert!(said.stderr.contains(because), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn what_is_excluded_is_left_out_of_folders_and_read_when_it_is_named() {
+    let folder = tree(&[
+        ("velero/a.yaml", NIGHTLY),
+        ("velero/a.enc.yaml", NIGHTLY),
+        ("velero/charts/b.yaml", NIGHTLY),
+        ("velero/sub/c.yaml", NIGHTLY),
+    ]);
+    let found = |args: &[&str]| found_in(folder.path(), &[&["velero"], args].concat());
+    assert_eq!(found(&["--exclude", "*.enc.yaml", "--exclude", "charts/"]), ["velero/a.yaml", "velero/sub/c.yaml"]);
+    assert_eq!(found(&["--exclude", "/velero/*.yaml", "--exclude", "velero/sub"]), ["velero/charts/b.yaml"]);
+    assert_eq!(found(&["--exclude", "*", "velero/a.enc.yaml"]), ["velero/a.enc.yaml"]);
+    assert_eq!(found(&["--exclude", "*.yaml", "--exclude", "!c.yaml"]), ["velero/sub/c.yaml"]);
+
+    fs::write(folder.path().join("dr-lint.yaml"), "exclude: [\"*.enc.yaml\", /velero/charts]\n").unwrap();
+    assert_eq!(found(&["--exclude", "sub"]), ["velero/a.yaml"]);
+    // The file's patterns begin in its own folder.
+    fs::write(folder.path().join("velero/own.yml"), "exclude: [/a.yaml, /charts]\n").unwrap();
+    let own = ["velero/a.enc.yaml", "velero/sub/c.yaml"];
+    assert_eq!(found(&["--config", "velero/own.yml", "--exclude", "own.yml"]), own);
 }
 
 #[test]

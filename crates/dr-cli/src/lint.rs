@@ -1,7 +1,7 @@
 //! `kubectl dr lint`: reads files, has `dr-lint` judge them, and tells of it. No cluster, no runtime.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use dr_lint::{Appetite, Finding, Input, Judgement, Severity, Version};
@@ -22,6 +22,7 @@ mod pages;
 mod sarif;
 mod summary;
 mod text;
+mod walk;
 
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -102,7 +103,8 @@ enum Fixes {
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Manifests, folders with manifests (.yaml, .yml, .json), or - for standard input
+    /// Manifests, folders with manifests (.yaml, .yml, .json), patterns such as 'apps/**/velero.yaml', or - for standard
+    /// input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Manifests and folders that are looked at and not judged: what a chart elsewhere brings; may be repeated
@@ -112,6 +114,12 @@ struct Cli {
     /// judged as what they would make
     #[arg(long, value_name = "FILE", num_args = 1..)]
     shell: Vec<PathBuf>,
+    /// What is left out of folders and patterns, written as in .gitignore; may be repeated. A file that is named is read
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Read what .gitignore and .ignore leave out, too
+    #[arg(long)]
+    no_ignore: bool,
     /// How to print the findings
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "text")]
     output: Output,
@@ -184,8 +192,17 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         return Err(Failure::usage("which manifests? no file and no folder is named").hint(usage));
     }
     let config = config::find(cli.config.as_deref())?;
+    let excluded = [config.excluded.clone(), Some(walk::Excluded::new(Path::new("."), &cli.exclude)?)];
+    let excluded: Vec<walk::Excluded> = excluded.into_iter().flatten().collect();
     let settings = config.settings(cli.appetite.map(Appetite::from), cli.velero_version);
-    let named = files::Named { files: &cli.files, context: &cli.context, shell: &cli.shell, velero: settings.velero };
+    let named = files::Named {
+        files: &cli.files,
+        context: &cli.context,
+        shell: &cli.shell,
+        excluded: &excluded,
+        ignore: !cli.no_ignore,
+        velero: settings.velero,
+    };
     let (input, passed_over) = files::read(&named)?;
     let judgement = dr_lint::judge(&input, &settings);
     if cli.diff || cli.fix.is_some() {

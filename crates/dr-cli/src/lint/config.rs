@@ -3,18 +3,20 @@
 //! ```yaml
 //! appetite: pedantic
 //! veleroVersion: "1.17"
+//! exclude: [charts/, "*.enc.yaml"]
 //! rules:
 //!   schedule-paused: off
 //!   retention-shorter-than-interval: error
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dr_lint::{Appetite, RULES, Settings, Severity, Version};
 use serde::Deserialize;
 use serde_yaml::Value;
 
+use super::walk::Excluded;
 use crate::exit::Exit;
 use crate::report::Failure;
 
@@ -26,6 +28,8 @@ const FILE: &str = "dr-lint.yaml";
 struct File {
     appetite: Option<Hunger>,
     velero_version: Option<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
     #[serde(default)]
     rules: BTreeMap<String, Value>,
 }
@@ -39,10 +43,12 @@ enum Hunger {
 }
 
 /// What it says, checked.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Config {
     appetite: Option<Appetite>,
     velero: Option<Version>,
+    /// Begins in the folder of the file.
+    pub(super) excluded: Option<Excluded>,
     severities: BTreeMap<String, Option<Severity>>,
 }
 
@@ -72,15 +78,17 @@ fn read(path: &Path, text: &str) -> Result<Config, Failure> {
     }
     let wrong = |message: String| Failure::usage(format!("{} is not a configuration: {message}", path.display()));
     let file: File = serde_yaml::from_str(text).map_err(|error| {
-        wrong(error.to_string()).hint("known: appetite, veleroVersion, rules.<id>: error | warning | info | off")
+        wrong(error.to_string())
+            .hint("known: appetite, veleroVersion, exclude, rules.<id>: error | warning | info | off")
     })?;
-    let File { appetite, velero_version, rules } = file;
+    let File { appetite, velero_version, exclude, rules } = file;
     let appetite = appetite.map(|appetite| match appetite {
         Hunger::Default => Appetite::Default,
         Hunger::Pedantic => Appetite::Pedantic,
         Hunger::Audit => Appetite::Audit,
     });
     let velero = velero_version.map(|version| version.parse()).transpose().map_err(wrong)?;
+    let excluded = if exclude.is_empty() { None } else { Some(Excluded::new(&folder_of(path), &exclude)?) };
     let mut severities = BTreeMap::new();
     for (id, value) in rules {
         if !RULES.iter().any(|rule| rule.id == id) {
@@ -100,7 +108,12 @@ fn read(path: &Path, text: &str) -> Result<Config, Failure> {
         };
         severities.insert(id, severity);
     }
-    Ok(Config { appetite, velero, severities })
+    Ok(Config { appetite, velero, excluded, severities })
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_path_buf()
 }
 
 #[cfg(test)]
@@ -126,6 +139,7 @@ mod tests {
             ("rule: {}\n", "unknown field `rule`"),
             ("rules: {cron-invalit: error}\n", "there is no rule \"cron-invalit\""),
             ("rules: {cron-invalid: fatal}\n", "rules.cron-invalid is \"fatal\""),
+            ("exclude: [\"{a\"]\n", "\"{a\" is no pattern: "),
             ("veleroVersion: \"1.2\"\n", "known versions of Velero: 1.15, 1.16, 1.17, 1.18"),
         ] {
             let failure = read(Path::new(FILE), text).unwrap_err();

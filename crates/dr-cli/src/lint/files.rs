@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dr_lint::{Added, Input, Language, Reading, Version};
 
+use super::walk::{Excluded, Walk};
 use crate::exit::Exit;
 use crate::report::Failure;
 
@@ -17,6 +18,10 @@ pub(super) struct Named<'c> {
     pub(super) context: &'c [PathBuf],
     /// Looked through for commands of velero.
     pub(super) shell: &'c [PathBuf],
+    /// What is left out of folders.
+    pub(super) excluded: &'c [Excluded],
+    /// Whether `.gitignore` and its like are looked at.
+    pub(super) ignore: bool,
     pub(super) velero: Version,
 }
 
@@ -30,6 +35,7 @@ pub(super) struct Empty {
 pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
     let mut input = Input::default();
     let mut seen = BTreeSet::new();
+    let walk = Walk { excluded: named.excluded, ignore: named.ignore };
     // A file that is named twice is looked through for commands as well.
     let groups = [(named.shell, true, false), (named.files, false, false), (named.context, false, true)];
     for (paths, shell, context) in groups {
@@ -44,7 +50,7 @@ pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
                 input.push(Added::read("-", &bytes, context, reading("-")));
                 continue;
             }
-            for path in below(path, shell)? {
+            for path in walk.files(path, shell)? {
                 if seen.insert(path.clone()) {
                     let name = path.display().to_string();
                     let bytes = fs::read(&path).map_err(|error| unreadable(&name, error))?;
@@ -69,37 +75,6 @@ pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
     Ok((input, empty))
 }
 
-fn unreadable(name: &str, error: std::io::Error) -> Failure {
+pub(super) fn unreadable(name: &str, error: std::io::Error) -> Failure {
     Failure::failed(format!("cannot read {name}"), error).with_exit(Exit::Usage)
-}
-
-/// The manifests of a folder and the folders in it, sorted; a file is taken whatever its name. Hidden folders are left out.
-fn below(path: &Path, shell: bool) -> Result<Vec<PathBuf>, Failure> {
-    let name = path.display().to_string();
-    let about = fs::metadata(path).map_err(|error| unreadable(&name, error))?;
-    if !about.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    let mut found = Vec::new();
-    let mut folders = vec![path.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let name = folder.display().to_string();
-        for entry in fs::read_dir(&folder).map_err(|error| unreadable(&name, error))? {
-            let entry = entry.map_err(|error| unreadable(&name, error))?;
-            let kind = entry.file_type().map_err(|error| unreadable(&name, error))?;
-            let hidden = entry.file_name().to_string_lossy().starts_with('.');
-            let path = entry.path();
-            let manifest =
-                path.extension().is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
-            let manifest = if shell { Language::is_likely(&path.display().to_string()) } else { manifest };
-            // A link to a folder may lead back up.
-            if kind.is_dir() && !hidden {
-                folders.push(path);
-            } else if manifest && !hidden && path.is_file() {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }
