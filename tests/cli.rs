@@ -194,7 +194,7 @@ fn a_configuration_with_an_unknown_field_is_refused_with_its_place() {
     fails(
         &said(&command.output().unwrap()),
         2,
-        "unknown field `rto`, expected one of `rpo`, `leave`, `hooks` at line 3",
+        "unknown field `rto`, expected one of `rpo`, `deleted`, `leave`, `hooks` at line 3",
     );
 }
 

@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 
 #[path = "commands/coverage.rs"]
 mod coverage;
+#[path = "commands/faults.rs"]
+mod faults;
 #[path = "commands/schedule.rs"]
 mod schedule;
 #[path = "commands/status.rs"]

@@ -251,3 +251,156 @@ fn it_changes_nothing_and_asks_for_each_list_of_volumes_once() {
     assert_eq!((asked("POST"), asked("DELETE")), (1, 1));
     assert!(seen.len() < 30, "{}", seen.len());
 }
+
+#[test]
+fn a_time_zone_of_veleros_server_is_counted_by_and_told() {
+    let site = site(|world| {
+        let spec = json!({ "spec": { "schedule": "0 1 * * *", "template": { "includedNamespaces": [NAMESPACE] } } });
+        world.create(&Key::namespaced(Kind::Schedule, VELERO, "nightly"), &spec).unwrap();
+    });
+    let next = |site: &Site| -> (String, Value) {
+        let document = site.document(1, BACKUP, &["status"]);
+        (document["items"][0]["next"]["at"].as_str().unwrap().to_owned(), document["notes"].clone())
+    };
+    let (utc, notes) = next(&site);
+    assert!(utc.ends_with("T01:00:00Z") && notes == json!([]), "{utc}: {notes}");
+    site.served.api.change(|world| {
+        world.edit(&Key::namespaced(Kind::Deployment, VELERO, "velero"), |deployment| {
+            let env = json!([{ "name": "TZ", "value": "Asia/Tokyo" }]);
+            deployment["spec"]["template"]["spec"]["containers"][0]["env"] = env;
+        });
+    });
+    let (tokyo, notes) = next(&site);
+    assert!(tokyo.ends_with("T16:00:00Z"), "{tokyo}");
+    assert_eq!(notes, json!(["Velero's server counts by Asia/Tokyo (TZ in Deployment velero)"]));
+}
+
+fn downloads(site: &Site) -> usize {
+    site.served.seen().iter().filter(|one| one.method == "POST" && one.path.ends_with("/downloadrequests")).count()
+}
+
+/// The files that are kept on this machine.
+fn kept(site: &Site) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![site.file(".cache/kubectl-dr")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_list_that_was_read_once_is_not_downloaded_again_and_a_damaged_copy_of_it_is() {
+    let site = site(|_| {});
+    let look = || site.document(0, BACKUP, &["status", "--rpo", LONG])["items"].clone();
+    let first = look();
+    assert_eq!(downloads(&site), 1);
+    assert_eq!(look()[0]["point"]["backup"], first[0]["point"]["backup"]);
+    assert_eq!(downloads(&site), 0);
+    let [file] = kept(&site).try_into().unwrap();
+    std::fs::write(&file, "{\"format\": 1, \"holds\": [").unwrap();
+    let ended = site.run(BACKUP, &["status", "--rpo", LONG]);
+    assert_eq!((ended.code, downloads(&site)), (0, 1), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("damaged"), "{}", ended.stderr);
+    std::fs::write(&file, "").unwrap();
+    let told = site.run(BACKUP, &["status", "--rpo", LONG, "-v"]).stderr;
+    assert!(told.contains("is damaged or of another version, and not used"), "{told}");
+}
+
+#[test]
+fn what_was_verified_says_when_and_what_was_not_says_so() {
+    let site = site(|_| {});
+    let look = |code: i32| site.document(code, BACKUP, &["status", "--rpo", LONG])["items"][0].clone();
+    assert_eq!(look(0)["verified"], Value::Null);
+    let table = |site: &Site| site.run(BACKUP, &["status", "--rpo", LONG]).stdout;
+    assert!(table(&site).contains(&format!("   {NIGHTLY}   no ")), "{}", table(&site));
+    site.document(0, BACKUP, &["verify", NIGHTLY]);
+    let verified = look(0)["verified"].clone();
+    assert_eq!((&verified["verdict"], &verified["because"]), (&json!("restorable"), &json!("")));
+    assert!(table(&site).contains(" s ago   "), "{}", table(&site));
+}
+
+#[test]
+fn a_backup_that_was_found_not_to_come_back_is_not_good_until_it_is_verified_again() {
+    let site = site(|_| {});
+    let verify = |code| site.document(code, BACKUP, &["verify", NIGHTLY]);
+    let look = |code: i32| site.document(code, BACKUP, &["status", "--rpo", LONG])["items"][0].clone();
+    verify(0);
+    assert_eq!(look(0)["standing"], "good");
+    site.served.api.change(|world| {
+        world.lost_snapshots.insert(format!("{NIGHTLY}/data0-part0-0"));
+    });
+    verify(1);
+    let item = look(1);
+    assert_eq!((&item["standing"], &item["verified"]["verdict"]), (&json!("unknown"), &json!("not-restorable")));
+    let because = item["because"].as_str().unwrap();
+    assert!(because.starts_with("its backup could not be restored when it was verified "), "{because}");
+    assert!(because.contains("bookstore/data0-part0-0: CSI snapshot"), "{because}");
+    site.served.api.change(|world| world.lost_snapshots.clear());
+    verify(0);
+    assert_eq!(look(0)["standing"], "good");
+}
+
+#[test]
+fn what_is_known_of_a_backup_that_is_gone_is_forgotten() {
+    let site = site(|_| {});
+    site.document(0, BACKUP, &["verify", NIGHTLY]);
+    site.document(0, BACKUP, &["status", "--rpo", LONG]);
+    assert_eq!(kept(&site).len(), 2);
+    site.served.api.change(|world| {
+        world.delete(&Key::namespaced(Kind::Backup, VELERO, NIGHTLY), &DeleteOptions::default()).unwrap();
+    });
+    site.document(1, BACKUP, &["status", "--rpo", LONG]);
+    assert!(kept(&site).is_empty(), "{:?}", kept(&site));
+}
+
+#[test]
+fn a_namespace_that_was_deleted_on_purpose_is_told_until_dr_yaml_says_so_and_again_once_it_was_there_again() {
+    let site = deleted();
+    let lost = |site: &Site| {
+        let document = site.document(1, BACKUP, &["status", "-A", "--rpo", LONG]);
+        let told = document["items"].as_array().unwrap().iter().any(|one| one["namespace"] == "lost");
+        (
+            told,
+            document["notes"]
+                .to_string()
+                .contains("deleted on purpose, by dr.yaml, and held by backups until they expire: lost"),
+        )
+    };
+    assert_eq!(lost(&site), (true, false));
+    std::fs::write(site.file("dr.yaml"), "namespaces:\n  lost:\n    deleted: 2020-01-01\n").unwrap();
+    assert_eq!(lost(&site), (false, true));
+    assert_eq!(
+        told(&site.document(1, BACKUP, &["status", "--ns", "lost", "--rpo", LONG])["items"][0]),
+        ("lost", "gone")
+    );
+    std::fs::write(site.file("dr.yaml"), "namespaces:\n  lost:\n    deleted: 2019-12-31\n").unwrap();
+    assert_eq!(lost(&site), (true, false));
+}
+
+#[test]
+fn a_deleted_namespace_that_only_a_backup_of_all_namespaces_holds_is_known_from_its_verification() {
+    let site = site(|world| {
+        "lost".clone_into(&mut Arc::make_mut(world.backups.get_mut(NIGHTLY).unwrap()).namespace);
+        world.edit(&Key::namespaced(Kind::Backup, VELERO, NIGHTLY), |backup| {
+            backup["spec"]["includedNamespaces"] = json!(["*"]);
+            backup["spec"]["excludedNamespaces"] = json!([NAMESPACE]);
+        });
+    });
+    let look = |site: &Site| {
+        let document = site.document(1, BACKUP, &["status", "-A", "--rpo", LONG]);
+        let names =
+            document["items"].as_array().unwrap().iter().map(|one| one["namespace"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), document["notes"].to_string())
+    };
+    let (names, notes) = look(&site);
+    assert_eq!(names, [NAMESPACE]);
+    assert!(notes.contains("of 1 backups of all namespaces the lists were not read"), "{notes}");
+    site.run(BACKUP, &["verify", NIGHTLY]);
+    let (names, notes) = look(&site);
+    assert_eq!((names.iter().map(String::as_str).collect::<Vec<_>>(), notes.as_str()), (vec!["lost", NAMESPACE], "[]"));
+}

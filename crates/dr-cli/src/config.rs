@@ -12,12 +12,17 @@
 //!       pre: [sh, -c, "mysqldump --all-databases > /dump/all.sql"]
 //!       onError: Fail
 //!       timeout: 10m
+//!   review-7:
+//!     deleted: 2026-01-31
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 
 use crate::exit::Exit;
@@ -40,6 +45,9 @@ struct NamespaceConfig {
     /// The oldest data that may come back without a warning.
     #[serde(default, deserialize_with = "duration")]
     rpo: Option<Duration>,
+    /// The day it was deleted on purpose: what backups up to then hold of it is no reason for alarm.
+    #[serde(default, deserialize_with = "day")]
+    deleted: Option<Date>,
     /// Claims that a restore leaves as they are unless `--claim` names them.
     #[serde(default)]
     leave: Vec<String>,
@@ -113,6 +121,12 @@ impl Config {
         self.namespaces.get(namespace).map(|config| config.leave.clone()).unwrap_or_default()
     }
 
+    /// The end of the day on which it was deleted on purpose.
+    pub(crate) fn deleted(&self, namespace: &str) -> Option<Timestamp> {
+        let next = self.namespaces.get(namespace)?.deleted?.tomorrow().ok()?;
+        Some(next.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    }
+
     pub(crate) fn rpo(&self, namespace: &str) -> Option<Duration> {
         self.namespaces.get(namespace)?.rpo
     }
@@ -135,6 +149,12 @@ fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::E
     flags::duration(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
+fn day<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Date>, D::Error> {
+    let text = String::deserialize(from)?;
+    let day = text.parse().map_err(|_| serde::de::Error::custom("expected a day such as 2026-01-31"))?;
+    Ok(Some(day))
+}
+
 pub(crate) fn find() -> Result<Config, Failure> {
     match std::fs::read_to_string(FILE) {
         Ok(text) => read(Path::new(FILE), &text),
@@ -150,7 +170,7 @@ fn read(path: &Path, text: &str) -> Result<Config, Failure> {
     serde_yaml::from_str(text).map_err(|error| {
         Failure::failed(format!("{} is not a configuration", path.display()), error)
             .with_exit(Exit::Usage)
-            .hint("known: rpo, leave and hooks of namespaces.<name>")
+            .hint("known: rpo, deleted, leave and hooks of namespaces.<name>")
     })
 }
 
@@ -168,10 +188,19 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_is_deleted_until_the_end_of_its_day() {
+        let config = read(Path::new(FILE), "namespaces:\n  shop:\n    deleted: 2026-01-31\n").unwrap();
+        assert_eq!(config.deleted("shop"), Some("2026-02-01T00:00:00Z".parse().unwrap()));
+        assert_eq!(config.deleted("other"), None);
+        let failure = read(Path::new(FILE), "namespaces:\n  shop:\n    deleted: true\n").unwrap_err();
+        assert!(failure.causes().join(": ").contains("expected"), "{:?}", failure.causes());
+    }
+
+    #[test]
     fn a_field_nobody_knows_is_an_error_with_its_place() {
         let failure = read(Path::new(FILE), "namespaces:\n  shop:\n    rto: 1h\n").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
-        insta::assert_snapshot!(failure.causes().join("\n"), @"namespaces.shop: unknown field `rto`, expected one of `rpo`, `leave`, `hooks` at line 3 column 5");
+        insta::assert_snapshot!(failure.causes().join("\n"), @"namespaces.shop: unknown field `rto`, expected one of `rpo`, `deleted`, `leave`, `hooks` at line 3 column 5");
     }
 
     const HOOK: &str = "namespaces:

@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dr_cluster::act::{self, Answer};
-use dr_cluster::capture;
+use dr_cluster::cache::Cache;
+use dr_cluster::capture::{self, CaptureError};
 use dr_cluster::connect::Connection;
 use dr_cluster::documents::{Documents, FetchError};
 use dr_cluster::everything;
@@ -21,7 +21,7 @@ use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use dr_core::refusal::Refusal;
 use dr_run::condition::{Condition, Observation, Query, Verdict};
-use dr_run::decide::{Request, Said};
+use dr_run::decide::Said;
 use dr_run::plan::Plan;
 use dr_run::run::{Outcome, Run};
 use dr_run::{check, compute};
@@ -30,6 +30,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::exit::Exit;
+use crate::flags::Output;
 use crate::interrupt::Interrupt;
 use crate::json::facts::Asked;
 use crate::report::Failure;
@@ -39,11 +40,14 @@ mod close;
 mod connect;
 mod drive;
 mod rights;
+mod told;
 mod verify;
+mod write;
 
 pub(crate) use connect::connect;
 pub(crate) use drive::{Driven, Start};
 pub(crate) use rights::Need;
+pub(crate) use told::open;
 pub(crate) use verify::Reading;
 
 /// How long the first question to a cluster may take: nobody waits longer for a wrong address.
@@ -59,6 +63,7 @@ pub(crate) struct Session {
     connection: Connection,
     velero_namespace: String,
     interrupt: Interrupt,
+    output: Output,
 }
 
 /// A run as the list shows it.
@@ -110,14 +115,19 @@ impl Session {
         self.interrupt.pause(time).await;
     }
 
+    /// What was found out about this Velero's backups before.
+    pub(crate) fn cache(&self) -> Cache {
+        Cache::of_user(&self.connection.server, &self.velero_namespace)
+    }
+
     fn store(&self) -> JournalStore {
         JournalStore::new(&self.connection, &self.velero_namespace).with_local_copy()
     }
 
     pub(crate) async fn capture(&self, namespace: &str) -> Result<Facts, Failure> {
         let velero = Some(self.velero_namespace.as_str());
-        let facts = capture::capture(&self.connection, namespace, velero, Timestamp::now()).await;
-        facts.map_err(|error| Failure::failed(format!("cannot read what namespace {namespace} is made of"), error))
+        let facts = self.told(capture::capture(&self.connection, namespace, velero, Timestamp::now())).await;
+        facts.map_err(|error| not_read(format!("cannot read what namespace {namespace} is made of"), error))
     }
 
     /// The archive of a plan's backup, from any machine and at any time of its run.
@@ -127,20 +137,20 @@ impl Session {
         archive.map_err(|error| Failure::failed(format!("cannot read the archive of {}", plan.source.backup), error))
     }
 
-    /// What tells how well a namespace, or all of them, could be brought back.
-    pub(crate) async fn recovery(&self, namespace: Option<&str>) -> Result<Facts, Failure> {
+    /// What tells how well a namespace, or all of them, could be brought back. `told`: with how far the reading has come.
+    pub(crate) async fn recovery(&self, namespace: Option<&str>, told: bool) -> Result<Facts, Failure> {
         let velero = self.velero_namespace.as_str();
-        let facts = capture::recovery::recovery(&self.connection, namespace, velero, Timestamp::now()).await;
-        facts.map_err(|error| Failure::failed("cannot read what is backed up", error))
+        let reading = capture::recovery::recovery(&self.connection, namespace, velero, Timestamp::now());
+        let facts = if told { self.told(reading).await } else { reading.await };
+        facts.map_err(|error| not_read("cannot read what is backed up", error))
     }
 
     /// Every kind the cluster serves, as far as a backup of the namespace depends on it.
     pub(crate) async fn everything(&self, namespace: &str) -> Result<dr_core::select::Cluster, Failure> {
-        let read = everything::everything(&self.connection, namespace, &self.velero_namespace).await;
-        read.map_err(|error| Failure::failed(format!("cannot read what namespace {namespace} is made of"), error))
+        let read = self.told(everything::everything(&self.connection, namespace, &self.velero_namespace)).await;
+        read.map_err(|error| not_read(format!("cannot read what namespace {namespace} is made of"), error))
     }
 
-    /// A ConfigMap of Velero's namespace.
     /// One object of Velero's namespace.
     pub(crate) async fn velero_object(&self, kind: Kind, name: &str) -> Result<Option<Object>, Failure> {
         let key = Key::namespaced(kind, &self.velero_namespace, name);
@@ -149,6 +159,7 @@ impl Session {
         Ok(found.cloned())
     }
 
+    /// A ConfigMap of Velero's namespace.
     pub(crate) async fn velero_config(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, Failure> {
         let read = everything::config_map(&self.connection, &self.velero_namespace, name).await;
         read.map_err(|error| Failure::failed("cannot read resource policies", error))
@@ -294,22 +305,18 @@ impl Session {
         let kept = local_copy::keep(&self.connection.server, name, text);
         kept.map_err(|error| Failure::failed(doing, error).with_exit(Exit::Refused).hint("nothing was changed"))
     }
+}
 
-    pub(crate) async fn create(&self, key: Key, object: Value) -> Result<(), Failure> {
-        self.send(format!("create {key}"), Request::Create { key, object }).await
-    }
-
-    pub(crate) async fn patch(&self, key: Key, patch: Value) -> Result<(), Failure> {
-        self.send(format!("change {key}"), Request::Patch { key, patch }).await
-    }
-
-    async fn send(&self, doing: String, request: Request) -> Result<(), Failure> {
-        match act::act(&self.connection, &request).await {
-            Answer::Applied => Ok(()),
-            Answer::Conflict(because) | Answer::Rejected(because) | Answer::Unknown(because) => {
-                Err(Failure::failed(format!("cannot {doing}"), anyhow::Error::msg(because)))
-            }
+pub(crate) fn not_read(doing: impl Into<String>, error: CaptureError) -> Failure {
+    match error {
+        CaptureError::NoVelero | CaptureError::NotThere(_) => {
+            let hint = "is this the right context? kubectl config current-context";
+            Failure::failed(doing, error).with_exit(Exit::Refused).hint(hint)
         }
+        CaptureError::NoStorageLocation
+        | CaptureError::SeveralVeleros(_)
+        | CaptureError::Unreachable { .. }
+        | CaptureError::Read { .. } => Failure::failed(doing, error),
     }
 }
 

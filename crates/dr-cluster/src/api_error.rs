@@ -3,6 +3,11 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use http::{HeaderMap, header};
+
+/// Letters of a plain answer that are told; a proxy's may be a whole page.
+const LONGEST: usize = 300;
+
 /// What went wrong, as far as anybody reacts differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiErrorKind {
@@ -25,15 +30,34 @@ pub struct ApiError {
     /// The HTTP status, when there was an answer.
     pub code: Option<u16>,
     pub message: String,
+    /// How long the server asks to wait before the next try.
+    pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
     pub(crate) fn new(kind: ApiErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, code: None, message: message.into() }
+        Self { kind, code: None, message: message.into(), retry_after: None }
     }
 
     pub(crate) fn no_answer(within: Duration) -> Self {
         Self::new(ApiErrorKind::Timeout, format!("no answer from the API server within {} s", within.as_secs()))
+    }
+
+    /// What the server answered instead of what was asked for.
+    pub(crate) fn of_answer(code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
+        let status = serde_json::from_slice(body).unwrap_or_else(|_| {
+            // Fairness, proxies and paths that are not served speak plain text.
+            let text = String::from_utf8_lossy(body);
+            let text: String = text.trim().chars().take(LONGEST).collect();
+            kube::core::Status::failure(&text, "").with_code(code)
+        });
+        let asked = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        Self { retry_after: asked.map(Duration::from_secs), ..from_status(&status) }
+    }
+
+    /// The server took no notice of the request, and says when it will: it may be sent again, whatever it does.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.code == Some(429) && self.retry_after.is_some()
     }
 
     /// The same request may well work a moment later.
@@ -74,7 +98,7 @@ impl From<kube::Error> for ApiError {
         } else {
             ApiErrorKind::Other
         };
-        Self { kind, code: None, message }
+        Self::new(kind, message)
     }
 }
 
@@ -96,7 +120,7 @@ fn from_status(status: &kube::core::Status) -> ApiError {
         (true, 0) => "the answer is not the API server's".to_owned(),
         (true, code) => format!("HTTP {code}"),
     };
-    ApiError { kind, code: (status.code != 0).then_some(status.code), message }
+    ApiError { code: (status.code != 0).then_some(status.code), ..ApiError::new(kind, message) }
 }
 
 /// Every cause once: kube's errors repeat their source in their own text.

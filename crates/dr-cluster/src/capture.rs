@@ -41,6 +41,8 @@ pub enum CaptureError {
     },
     #[error("Velero is not in this cluster: its kinds are not served")]
     NoVelero,
+    #[error("Velero is not in namespace {0}: there is no BackupStorageLocation, and no backup")]
+    NotThere(String),
     #[error("no namespace holds a BackupStorageLocation: Velero has nowhere to restore from")]
     NoStorageLocation,
     #[error("Velero is in several namespaces: {}", .0.join(", "))]
@@ -111,7 +113,7 @@ pub async fn capture(
         None => find_velero(connection, &groups, deadline).await?,
     };
     let selections = selections(namespace, &velero_namespace);
-    let mut objects = listed_all(connection, &groups, &selections, deadline).await?;
+    let mut objects = of_velero(&velero_namespace, listed_all(connection, &groups, &selections, deadline).await?)?;
     let (namespaces, cluster_uid) = namespaces(connection, namespace, &velero_namespace, deadline).await?;
     objects.insert(Kind::Namespace, namespaces);
     Ok(Facts {
@@ -128,10 +130,12 @@ pub(crate) async fn listed_all(
     selections: &[Selection<'_>],
     deadline: Instant,
 ) -> Result<BTreeMap<Kind, Listed>, CaptureError> {
+    connection.tally.begin(selections.len());
     let reads: Vec<_> = selections
         .iter()
         .map(|selection| async {
             let listed = listed(connection, groups, selection, deadline).await?;
+            connection.tally.kind();
             Ok::<_, CaptureError>((selection.kind, listed))
         })
         .collect();
@@ -145,6 +149,18 @@ pub(crate) async fn listed_all(
         objects.insert(kind, merged);
     }
     Ok(objects)
+}
+
+/// A kind that went away meanwhile, or the wrong namespace, must not look like a Velero that made no backups.
+pub(crate) fn of_velero(velero: &str, objects: BTreeMap<Kind, Listed>) -> Result<BTreeMap<Kind, Listed>, CaptureError> {
+    let none = |kind| matches!(objects.get(&kind), Some(Listed::Objects(found)) if found.is_empty());
+    match objects.get(&Kind::Backup) {
+        Some(Listed::NotServed) => Err(CaptureError::NoVelero),
+        Some(Listed::Objects(_)) if none(Kind::Backup) && none(Kind::BackupStorageLocation) => {
+            Err(CaptureError::NotThere(velero.to_owned()))
+        }
+        Some(Listed::Objects(_) | Listed::Forbidden(_)) | None => Ok(objects),
+    }
 }
 
 /// Facts of kinds that no decision about a restore turns on: neither the server's version nor the cluster's uid is known.

@@ -9,6 +9,7 @@ use kube::{Client, Config};
 use tokio::time::Instant;
 
 use crate::api_error::{self, ApiError, ApiErrorKind};
+use crate::tally::Tally;
 
 /// A request that takes longer has been lost: what is asked here answers in milliseconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +44,7 @@ pub struct Connection {
     pub default_namespace: Option<String>,
     pub flags: ConnectFlags,
     pub(crate) silence: Silence,
+    pub tally: Tally,
 }
 
 /// An API server that has just come back refuses everybody until it has read its roles.
@@ -104,6 +106,7 @@ impl Connection {
             default_namespace: None,
             flags: ConnectFlags::default(),
             silence: Silence::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -127,7 +130,15 @@ impl Connection {
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = flags.namespace.clone().or_else(|| Some(config.default_namespace.clone()));
         let client = Client::try_from(config).map_err(|error| ConnectError::Client(api_error::told(&error)))?;
-        Ok(Self { client, context, server, default_namespace, flags, silence: Silence::default() })
+        Ok(Self {
+            client,
+            context,
+            server,
+            default_namespace,
+            flags,
+            silence: Silence::default(),
+            tally: Tally::default(),
+        })
     }
 }
 
@@ -282,7 +293,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refusal_right_after_a_silence_may_pass_and_a_later_one_is_final() {
         let silence = Silence::default();
-        let refused = || ApiError { kind: ApiErrorKind::Forbidden, code: Some(403), message: "told".to_owned() };
+        let refused = || ApiError { code: Some(403), ..ApiError::new(ApiErrorKind::Forbidden, "told") };
         assert!(!silence.judge(refused()).is_passing());
         silence.judge(ApiError::new(ApiErrorKind::Unreachable, "connection refused"));
         assert!(silence.judge(refused()).is_passing());

@@ -22,6 +22,8 @@ const OF_ONE: Duration = Duration::from_secs(20);
 /// Servers behind the API server that know no metadata answer with the whole.
 const METADATA_FIRST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
+const VELERO: &str = "velero.io";
+
 /// Kinds of which more than the metadata decides.
 pub const WHOLE: &[&str] = &[
     "pods",
@@ -65,11 +67,13 @@ pub async fn everything(connection: &Connection, namespace: &str, velero: &str) 
             wanted.push((of, Some(namespace), whole));
         }
     }
+    connection.tally.begin(wanted.len());
     let reads: Vec<_> = wanted
         .into_iter()
         .filter_map(|(of, namespace, whole)| Some((resources.0.get(of)?, namespace, whole)))
         .map(|(resource, namespace, whole)| async move {
             let listed = list(connection, resource, namespace, whole, deadline).await;
+            connection.tally.kind();
             listed.map(|listed| (unread_as(&resource.name(), namespace, velero), listed))
         })
         .collect();
@@ -191,6 +195,14 @@ async fn list(
                 }
             }
             Ok(Ok(objects))
+        }
+        // What Velero does hangs on them: that they went away must not look like none there are.
+        Err(error)
+            if error.kind == ApiErrorKind::NotFound
+                && resource.group == VELERO
+                && OF_VELERO.contains(&resource.name().as_str()) =>
+        {
+            Ok(Err("its kind is not served any more".to_owned()))
         }
         Err(error) => Ok(unreadable(error, base)?.map_or_else(|| Ok(Vec::new()), Err)),
     }

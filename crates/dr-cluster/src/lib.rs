@@ -4,6 +4,7 @@
 pub mod act;
 pub mod api_error;
 pub mod archive;
+pub mod cache;
 pub mod capture;
 pub mod connect;
 pub mod documents;
@@ -23,4 +24,5 @@ mod request;
 pub mod rights;
 mod stop;
 pub mod takeover;
+pub mod tally;
 pub mod verify;

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use http::Method;
+use http_body_util::BodyExt as _;
+use kube::client::Body;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -15,6 +18,9 @@ use crate::connect::Connection;
 
 /// How many objects a page of a list holds, as kubectl's own.
 const PAGE: usize = 500;
+
+/// A shorter pause is over before anybody has read of it.
+const WORTH_A_WORD: Duration = Duration::from_secs(1);
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -55,7 +61,8 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Sends once and reads the answer, within the connection's time limit for a request.
+/// Sends and reads the answer, within the connection's time limit for a request. Sent again only where the server says
+/// that it took no notice of it.
 pub(crate) async fn send(
     connection: &Connection,
     method: Method,
@@ -63,7 +70,45 @@ pub(crate) async fn send(
     content_type: &str,
     body: Option<&Value>,
 ) -> Result<Value, ApiError> {
-    send_for(connection, method, path, (JSON, content_type), body).await
+    let deadline = Instant::now() + connection.request_timeout();
+    let mut pauses = Pauses::new(deadline);
+    loop {
+        match send_for(connection, method.clone(), path, (JSON, content_type), body).await {
+            Err(error) if error.is_throttled() => pauses.take(connection, path, error).await?,
+            answer => return answer,
+        }
+    }
+}
+
+/// The times between two tries: longer and longer, never shorter than the server asks for, never past the deadline.
+struct Pauses {
+    next: Duration,
+    deadline: Instant,
+}
+
+impl Pauses {
+    fn new(deadline: Instant) -> Self {
+        Self { next: Duration::from_millis(100), deadline }
+    }
+
+    /// Waits, or gives the error back at once when there is no time left for another try.
+    async fn take(&mut self, connection: &Connection, path: &str, mut error: ApiError) -> Result<(), ApiError> {
+        let pause = error.retry_after.unwrap_or_default().max(self.next);
+        if Instant::now() + pause >= self.deadline {
+            if let Some(asked) = error.retry_after {
+                error.message = format!("{}: the server asks to wait {} s more", error.message, asked.as_secs());
+            }
+            return Err(error);
+        }
+        tracing::debug!(target: "dr_cluster::request", "{path}: {error}; trying again in {pause:?}");
+        let asks = if error.retry_after.is_some() { ", as the server asks" } else { "" };
+        let because = format!("{error}; next try in {} s{asks}", pause.as_secs_f64().ceil());
+        let told = (pause >= WORTH_A_WORD).then(|| connection.tally.held_up(because));
+        tokio::time::sleep(pause).await;
+        drop(told);
+        self.next = (self.next * 2).min(Duration::from_secs(2));
+        Ok(())
+    }
 }
 
 async fn send_for(
@@ -88,13 +133,23 @@ async fn send_for(
         .body(bytes)
         .map_err(|error| ApiError::new(ApiErrorKind::Other, error.to_string()))?;
     let within = connection.request_timeout();
-    // Parsed here: kube logs the whole answer when it is not what it expected, and that may be a Secret.
-    let text = tokio::time::timeout(within, connection.client.request_text(request))
+    let answered = tokio::time::timeout(within, answer(connection, request))
         .await
         .map_err(|_| ApiError::no_answer(within))?
-        .map_err(|error| connection.silence.judge(error.into()))?;
-    serde_json::from_str(&text)
+        .map_err(|error| connection.silence.judge(error))?;
+    // Parsed here: kube logs the whole answer when it is not what it expected, and that may be a Secret.
+    serde_json::from_slice(&answered)
         .map_err(|error| ApiError::new(ApiErrorKind::Unreachable, format!("the answer to {path} is no JSON: {error}")))
+}
+
+async fn answer(connection: &Connection, request: http::Request<Vec<u8>>) -> Result<Bytes, ApiError> {
+    let response = connection.client.send(request.map(Body::from)).await?;
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await?.to_bytes();
+    if parts.status.is_client_error() || parts.status.is_server_error() {
+        return Err(ApiError::of_answer(parts.status.as_u16(), &parts.headers, &bytes));
+    }
+    Ok(bytes)
 }
 
 /// Reads, again and again until the deadline while the reason may pass.
@@ -104,18 +159,12 @@ pub(crate) async fn read(
     accept: &str,
     deadline: Instant,
 ) -> Result<Value, ApiError> {
-    let mut pause = Duration::from_millis(100);
+    let mut pauses = Pauses::new(deadline);
     loop {
-        let error = match send_for(connection, Method::GET, path, (accept, JSON), None).await {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        if !error.is_passing() || Instant::now() + pause >= deadline {
-            return Err(error);
+        match send_for(connection, Method::GET, path, (accept, JSON), None).await {
+            Err(error) if error.is_passing() => pauses.take(connection, path, error).await?,
+            answer => return answer,
         }
-        tracing::debug!(target: "dr_cluster::request", "{path}: {error}; trying again");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
     }
 }
 
@@ -157,25 +206,36 @@ pub(crate) async fn pages(
     accept: &str,
     deadline: Instant,
 ) -> Result<Vec<Object>, ApiError> {
+    // An answer of 410 carries a token to go on with what there is now. A list of two times may lack what moved
+    // meanwhile, so it is read anew; and in one piece when that breaks off, too.
+    let mut limit = Some(PAGE);
+    let mut broken = false;
     'from_start: loop {
         let mut objects = Vec::new();
         let mut next = String::new();
         loop {
-            let mut path = format!("{base}?limit={PAGE}");
-            if !labels.is_empty() {
-                path.push_str("&labelSelector=");
-                path.push_str(&escape(labels));
-            }
-            if !next.is_empty() {
-                path.push_str("&continue=");
-                path.push_str(&escape(&next));
-            }
+            let mut query = Vec::new();
+            query.extend(limit.map(|limit| format!("limit={limit}")));
+            query.extend(
+                Some(labels)
+                    .filter(|labels| !labels.is_empty())
+                    .map(|labels| format!("labelSelector={}", escape(labels))),
+            );
+            query.extend(Some(&next).filter(|next| !next.is_empty()).map(|next| format!("continue={}", escape(next))));
+            let path = if query.is_empty() { base.to_owned() } else { format!("{base}?{}", query.join("&")) };
             let mut page = match read(connection, &path, accept, deadline).await {
                 // The list's version was compacted away between two pages.
-                Err(error) if error.code == Some(410) && Instant::now() < deadline => continue 'from_start,
+                Err(error) if error.code == Some(410) && !next.is_empty() => {
+                    tracing::debug!(target: "dr_cluster::request", "{path}: {error}; reading the list anew");
+                    connection.tally.unread(objects.len());
+                    limit = if broken { None } else { limit };
+                    broken = true;
+                    continue 'from_start;
+                }
                 other => other?,
             };
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                connection.tally.page(items.len());
                 objects.extend(items.into_iter().map(Object));
             }
             match page.pointer("/metadata/continue").and_then(Value::as_str) {

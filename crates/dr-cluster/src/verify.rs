@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api_error::ApiErrorKind;
-use crate::capture::{CaptureError, PATIENCE, facts_of, listed_all, select, served_groups};
+use crate::capture::{CaptureError, PATIENCE, facts_of, listed_all, of_velero, select, served_groups};
 use crate::connect::Connection;
 use crate::request::{self, JSON, Selection};
 
@@ -45,7 +45,7 @@ pub async fn facts(connection: &Connection, velero: &str, now: Timestamp) -> Res
     let everywhere = EVERYWHERE.iter().map(|kind| select(*kind, None, ""));
     let selections: Vec<Selection<'_>> =
         everywhere.chain(OF_VELERO.iter().map(|kind| select(*kind, Some(velero), ""))).collect();
-    let objects = listed_all(connection, &groups, &selections, deadline).await?;
+    let objects = of_velero(velero, listed_all(connection, &groups, &selections, deadline).await?)?;
     Ok(facts_of(connection, None, velero, now, objects))
 }
 

@@ -98,7 +98,7 @@ impl Cron {
     }
 }
 
-/// The time zone that a `TZ=` names to Velero's server, which runs in UTC. `get` knows zones by name. Go finds one by its
+/// The time zone that a `TZ=` names to a server that runs in UTC. `get` knows zones by name. Go finds one by its
 /// exact name alone, which it takes for the path of a file (`time.LoadLocation`).
 pub fn zone(name: &str, get: &impl Fn(&str) -> Option<TimeZone>) -> Option<TimeZone> {
     if matches!(name, "" | "UTC" | "Local") {

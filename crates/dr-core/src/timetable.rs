@@ -2,6 +2,8 @@
 //! an instance of Velero makes one backup at a time as long as it is not told otherwise, and reads no Schedule at all once
 //! it cannot read one.
 
+mod clock;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -17,6 +19,8 @@ use crate::schedule;
 
 /// How far other Schedules are looked at.
 const AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
+pub use clock::Clock;
+
 /// What gaps are counted over.
 const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 /// Runs of one Schedule within that time: one every four minutes.
@@ -57,12 +61,16 @@ pub enum NoTimetable {
     Never(String),
 }
 
-/// Reads the expression of a Schedule, with the zone it counts by.
-pub fn read(text: &str, zone: &impl Fn(&str) -> Option<TimeZone>) -> Result<(Cron, TimeZone), NoTimetable> {
+/// Reads the expression of a Schedule, with the zone it counts by; without one of its own that is the server's.
+pub fn read(
+    text: &str,
+    clock: &Clock,
+    zone: &impl Fn(&str) -> Option<TimeZone>,
+) -> Result<(Cron, TimeZone), NoTimetable> {
     let cron = Cron::parse(text).map_err(|cause| NoTimetable::NotCron { text: text.to_owned(), cause })?;
-    let by = match &cron.zone {
-        None => TimeZone::UTC,
-        Some(name) => cron::zone(name, zone).ok_or_else(|| NoTimetable::NoZone(name.clone()))?,
+    let by = match cron.zone.as_deref() {
+        None | Some("Local") => clock.zone.clone(),
+        Some(name) => cron::zone(name, zone).ok_or_else(|| NoTimetable::NoZone(name.to_owned()))?,
     };
     if cron.ever_fires() { Ok((cron, by)) } else { Err(NoTimetable::Never(text.to_owned())) }
 }
@@ -73,6 +81,7 @@ pub fn advise(
     planned: &Planned<'_>,
     zone: &impl Fn(&str) -> Option<TimeZone>,
 ) -> Result<Vec<Advice>, Unread> {
+    let clock = Clock::of(facts, zone);
     let mut found = Vec::new();
     let mut say = |about, says: String| found.push(Advice { about, says });
     let velero = facts.velero_namespace.as_str();
@@ -86,13 +95,19 @@ pub fn advise(
         of_gaps(planned, &gaps, &mut say);
         of_retention(planned, &gaps, &mut say);
     }
+    if let Some(says) = &clock.says
+        && !planned.cron.is_every()
+        && planned.cron.zone.as_deref().is_none_or(|zone| zone == "Local")
+    {
+        say("zone", says.clone());
+    }
     if planned.cron.is_every() {
         let says = "@every counts from the last backup: it keeps to no time of day, and whatever delays one backup delays \
                     all after it";
         say("every", says.to_owned());
     }
     for other in others {
-        if let Some(says) = overlaps(facts, planned, other, &backups, zone) {
+        if let Some(says) = overlaps(facts, planned, (other, &clock), &backups, zone) {
             say("overlap", says);
         }
     }
@@ -147,14 +162,14 @@ fn of_retention(planned: &Planned<'_>, gaps: &Gaps, say: &mut impl FnMut(&'stati
 fn overlaps(
     facts: &Facts,
     planned: &Planned<'_>,
-    other: &Object,
+    (other, clock): (&Object, &Clock),
     backups: &[&Object],
     zone: &impl Fn(&str) -> Option<TimeZone>,
 ) -> Option<String> {
     if schedule::idle(other, &facts.velero_namespace).is_some() {
         return None;
     }
-    let (cron, by) = read(other.str_at("/spec/schedule")?, zone).ok()?;
+    let (cron, by) = read(other.str_at("/spec/schedule")?, clock, zone).ok()?;
     let last = |schedule: &Object| time(schedule, "/status/lastBackup").filter(|last| *last < facts.taken);
     let ours = runs(planned.cron, planned.zone, facts.taken, facts.taken);
     // `@every` counts from the last one.

@@ -6,24 +6,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::facts::Facts;
 use crate::object::Object;
 
 mod aspect;
+mod earlier;
 mod handle;
 mod size;
 mod volume;
 
-pub use aspect::{running, wants_results};
+pub use aspect::{failed_hooks, running, wants_results};
+pub use earlier::{Earlier, OfNamespace};
 pub use handle::{Answer, Asked, PROBE, Snapshot, answer, probe};
 pub use size::{COMPARED, LEAST_PERCENT};
 
 /// From the worst to the best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     NotRestorable,
     /// Nobody could look, or what was seen proves nothing.
@@ -85,6 +90,8 @@ pub struct Contents {
     pub claims: Vec<ArchivedClaim>,
     /// Claims that pods in it mount.
     pub mounted: Vec<Mounted>,
+    /// Pods in it that a restore makes, each as [`Contents::pod`] says.
+    pub pods: BTreeSet<u64>,
     /// The `velero.io/async-operation-id` of each DataUpload in it.
     pub moved: Vec<String>,
     /// What Velero's own list of items names and the archive has not.
@@ -94,6 +101,13 @@ pub struct Contents {
 impl Contents {
     pub fn items(&self) -> u64 {
         self.resources.values().sum()
+    }
+
+    /// What stands for a pod: a cluster may have too many of them to keep their names.
+    pub fn pod(namespace: &str, name: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (namespace, name).hash(&mut hasher);
+        hasher.finish()
     }
 }
 

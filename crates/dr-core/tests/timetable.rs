@@ -7,7 +7,7 @@ use dr_core::facts::Facts;
 use dr_core::kind::Kind;
 use dr_core::object::Object;
 use dr_core::recovery::Limit;
-use dr_core::timetable::{NoTimetable, Planned, advise, read, server_ttl, shown};
+use dr_core::timetable::{Clock, NoTimetable, Planned, advise, read, server_ttl, shown};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn schedule(facts: &mut Facts, name: &str, cron: &str, template: &Value) {
 
 /// The advice on a Schedule `s`: what it is about, and the sentence.
 fn told(facts: &Facts, text: &str, ttl: SignedDuration, rpo: Option<SignedDuration>) -> Vec<(&'static str, String)> {
-    let (cron, by) = read(text, &zone).unwrap();
+    let (cron, by) = read(text, &Clock::of(facts, &zone), &zone).unwrap();
     let rpo = rpo.map(|age| Limit { age, because: format!("--rpo allows {}", shown(age)) });
     let planned = Planned { name: "s", cron: &cron, zone: &by, ttl, rpo: rpo.as_ref() };
     let advice = advise(facts, &planned, &zone).unwrap();
@@ -143,7 +143,7 @@ fn schedules_that_run_at_the_same_time_wait_for_each_other() {
 
 #[test]
 fn an_expression_that_makes_no_backups_is_told_as_that() {
-    let error = |text: &str| read(text, &zone).unwrap_err();
+    let error = |text: &str| read(text, &Clock::utc(), &zone).unwrap_err();
     assert_eq!(error("0 0 30 2 *"), NoTimetable::Never("0 0 30 2 *".to_owned()));
     assert_eq!(error("CRON_TZ=Mars/Olympus 0 1 * * *"), NoTimetable::NoZone("Mars/Olympus".to_owned()));
     let text = error("0 25 * * *").to_string();
@@ -162,4 +162,45 @@ fn a_server_tells_how_long_it_keeps_backups() {
     assert_eq!(ttl(json!(["server", "--default-backup-ttl", "48h"])), Some(48));
     assert_eq!(ttl(json!(["server"])), None);
     assert_eq!(ttl(json!(["node-agent", "--default-backup-ttl=72h"])), None);
+}
+
+/// Velero's server with this in its environment.
+fn server(env: &Value) -> Facts {
+    let mut facts = empty();
+    let container = json!({ "name": "velero", "args": ["server"], "env": env });
+    let object = json!({ "metadata": { "name": "velero", "namespace": "velero" },
+                         "spec": { "template": { "spec": { "containers": [container] } } } });
+    push(&mut facts, Kind::Deployment, object);
+    facts
+}
+
+#[test]
+fn an_expression_without_a_zone_counts_by_that_of_the_servers_environment() {
+    let says = |text: &str, env: &Value| told(&server(env), text, hours(720), Some(hours(24)));
+    let gap = "between 2026-10-24T23:00:00Z and 2026-10-26T00:00:00Z no backup begins for 25 h, and --rpo allows 24 h";
+    let clock = "Velero's server counts by Europe/Berlin (TZ in Deployment velero)";
+    for name in ["Europe/Berlin", ":Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin"] {
+        let env = json!([{ "name": "TZ", "value": "UTC" }, { "name": "TZ", "value": name }]);
+        assert_eq!(says("0 1 * * *", &env), [("rpo", gap.to_owned()), ("zone", clock.to_owned())], "{name}");
+        assert_eq!(says("TZ=Local 0 1 * * *", &env).len(), 2, "Local is the server's");
+        assert_eq!(says("CRON_TZ=UTC 0 1 * * *", &env), [], "its own zone is the expression's own");
+    }
+    for name in ["", "UTC", ":"] {
+        assert_eq!(says("0 1 * * *", &json!([{ "name": "TZ", "value": name }])), [], "{name:?}");
+    }
+}
+
+#[test]
+fn a_zone_that_the_server_cannot_load_or_that_is_not_known_is_utc_and_told() {
+    let says = |env: Value| told(&server(&json!([env])), "0 1 * * *", hours(720), Some(hours(24)));
+    for name in ["Europe/Berln", "CET-1CEST", "../etc/localtime", "Local"] {
+        let told = format!(
+            "Velero's server counts by UTC: TZ in Deployment velero is {name:?}, and it can load no such time zone"
+        );
+        assert_eq!(says(json!({ "name": "TZ", "value": name })), [("zone", told)]);
+    }
+    let elsewhere = json!({ "name": "TZ", "valueFrom": { "configMapKeyRef": { "name": "zones", "key": "tz" } } });
+    let told = "the time zone of Velero's server is not known: TZ in Deployment velero comes from elsewhere, and is taken \
+                for UTC";
+    assert_eq!(says(elsewhere), [("zone", told.to_owned())]);
 }

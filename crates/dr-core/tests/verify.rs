@@ -505,3 +505,15 @@ proptest! {
         prop_assert!(verdicts.is_sorted());
     }
 }
+
+#[test]
+fn a_file_copy_whose_pod_is_not_in_the_archive_does_not_come_back() {
+    let mut night = files();
+    night.contents(|contents| contents.pods.clear());
+    let because = "pod db-0 is not in the archive, or had ended: Velero brings a file copy back only into the pod that it \
+                   was taken from";
+    night.data_is(Verdict::NotRestorable, because);
+    let mut snapshot = csi();
+    snapshot.contents(|contents| contents.pods.clear());
+    assert_eq!(snapshot.volume("data").finding.verdict, Verdict::Restorable, "a snapshot needs no pod");
+}

@@ -32,6 +32,11 @@ use crate::facts;
 use crate::fake_api::FakeApi;
 use crate::world::World;
 
+mod faults;
+
+pub use faults::Fault;
+use faults::Planted;
+
 /// Twenty seconds of the world in one outside.
 const HASTE: u32 = 20;
 
@@ -55,6 +60,7 @@ struct Server {
     says: Murmur,
     store: Arc<Mutex<Store>>,
     velero_is_down: Arc<AtomicBool>,
+    planted: Arc<Mutex<Vec<Planted>>>,
 }
 
 /// How the object store answers.
@@ -69,6 +75,8 @@ pub enum Store {
     Hostile,
     /// Velero's list of items names one that the archive has not.
     Lacks,
+    /// Every list unpacks to more than any backup has to say.
+    Bomb,
 }
 
 /// A world that is served until the process ends.
@@ -92,6 +100,7 @@ impl Served {
             says: Arc::default(),
             store: Arc::new(Mutex::new(Store::Whole)),
             velero_is_down: Arc::default(),
+            planted: Arc::default(),
         };
         let serving = server.clone();
         std::thread::spawn(move || {
@@ -109,6 +118,17 @@ impl Served {
     /// From now on nobody answers a DownloadRequest, or somebody does again.
     pub fn velero_is_down(&self, down: bool) {
         self.server.velero_is_down.store(down, Ordering::Relaxed);
+    }
+
+    /// The next so many requests whose line (`GET /api/v1/pods?limit=500`) contains a text fare like this.
+    pub fn plant(&self, line: &str, fault: Fault, times: usize) {
+        let planted = Planted { line: line.to_owned(), fault, left: times };
+        self.server.planted.lock().expect("no test has panicked").push(planted);
+    }
+
+    /// From now on nothing befalls any request.
+    pub fn undisturbed(&self) {
+        self.server.planted.lock().expect("no test has panicked").clear();
     }
 
     /// From now on this is what every command in a container of the staged pods says; none: what the volume holds.
@@ -136,7 +156,21 @@ impl Server {
         }
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<faults::Body>, std::convert::Infallible> {
+        let asked = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        let fault = {
+            let mut planted = self.planted.lock().expect("no test has panicked");
+            faults::taken(&mut planted, request.method(), &asked)
+        };
+        if let Some(answer) = fault.and_then(faults::instead) {
+            self.remember(request.method(), request.uri().path(), Value::Null);
+            return Ok(faults::sent(answer, false));
+        }
+        let answer = self.undisturbed(request).await?;
+        Ok(faults::sent(answer, fault == Some(Fault::Cut)))
+    }
+
+    async fn undisturbed(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
         let path = request.uri().path().to_owned();
         if path.ends_with("/exec") {
             self.remember(request.method(), &path, Value::Null);
@@ -205,6 +239,9 @@ impl Server {
             return refused.expect("a response");
         }
         let (what, backup) = document.split_once('/').unwrap_or_default();
+        if store == Store::Bomb && !document.starts_with("BackupContents") {
+            return Response::new(Full::new(bomb().into()));
+        }
         let documents = facts::facts(&self.api.world()).documents;
         let Some(documents) = documents.get(backup) else { return json_response(404, &Value::Null) };
         let bytes = match (what, &documents.volume_infos, &documents.archive) {
@@ -317,6 +354,16 @@ fn json_response(code: u16, body: &Value) -> Response<Full<Bytes>> {
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packer.write_all(bytes).expect("into memory");
+    packer.finish().expect("into memory")
+}
+
+/// Unpacks to 600 MiB.
+fn bomb() -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let piece = vec![b' '; 1024 * 1024];
+    for _ in 0..600 {
+        packer.write_all(&piece).expect("into memory");
+    }
     packer.finish().expect("into memory")
 }
 

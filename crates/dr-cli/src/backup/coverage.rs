@@ -49,7 +49,7 @@ pub(crate) fn main(flags: &Flags, args: &CoverageArgs) -> Result<Exit, Failure> 
         manifest.backups(args.velero_version)?;
     }
     let covered = glue::block_on(async {
-        let session = glue::connect(flags).await?;
+        let session = glue::open(flags, &format!("what namespace {namespace} is made of")).await?;
         judge(&session, namespace, args, manifest.as_ref()).await
     })?;
     let Some((kind, name)) = why else {

@@ -23,7 +23,7 @@ use crate::{config, json, out, render};
 pub(crate) fn main(flags: &Flags, args: &BackupArgs) -> Result<Exit, Failure> {
     let namespace = flags.namespace("kubectl dr backup --ns NAMESPACE")?;
     glue::block_on(async {
-        let session = glue::connect(flags).await?;
+        let session = glue::open(flags, &format!("what namespace {namespace} is made of")).await?;
         run(&session, namespace, flags, args).await
     })
 }
@@ -63,6 +63,7 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
     let progress = Progress::start(flags.output);
     let before = fingerprint::read(session, &volumes, "before", &progress).await;
     warnings.extend(fingerprint::keep_before(session, namespace, &name, &before).await?);
+    let mut made = vec![fingerprint::in_namespace(namespace, &name)];
     let wanted = Wanted {
         name: &name,
         namespace,
@@ -71,12 +72,21 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
         ttl: args.ttl,
         hooks,
     };
+    let mut policies = Ok(());
     if let Some(policy) = spec::policy(&wanted, &volumes) {
         let key = Key::namespaced(Kind::ConfigMap, session.velero_namespace(), spec::policy_name(&name));
-        session.create(key, policy).await?;
+        made.push(key.clone());
+        policies = session.create(key, policy).await;
     }
     let started = Timestamp::now();
-    session.create(key.clone(), spec::backup(&wanted, &volumes)).await?;
+    let created = match policies {
+        Ok(()) => session.create(key.clone(), spec::backup(&wanted, &volumes)).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = created {
+        session.take_back(&made, &key).await;
+        return Err(failure);
+    }
     progress.say(&format!("created backup {name}"));
     let ended = match follow::follow(session, &key, args.timeout, &progress).await {
         Followed::Ended(ended) => *ended,
@@ -91,6 +101,12 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
     let after = fingerprint::read(session, &volumes, "after", &progress).await;
     warnings.extend(fingerprint::keep_after(session, namespace, &name, &before, &after).await?);
     warnings.extend(told_by_velero(&ended));
+    if ended.i64_at("/status/hookStatus/hooksFailed").is_some_and(|count| count > 0) {
+        // Which they were helps; that nobody can tell now does not make the backup worse.
+        let hooks = session.failed_hooks(&name).await;
+        let means = "a file copy may be that of a running engine, and what the hook was to write is missing or old";
+        warnings.extend(hooks.into_iter().map(|hook| format!("a hook failed in {hook}; {means}")));
+    }
     let kept = verify(session, namespace, &name, &volumes).await?;
     progress.end();
     let volumes = volumes.into_iter().zip(kept).map(|(volume, kept)| VolumeResult {

@@ -126,7 +126,7 @@ pub(crate) fn main(flags: &Flags, args: &ScheduleArgs) -> Result<Exit, Failure> 
         would::timetable(&args.cron)?;
     }
     glue::block_on(async {
-        let session = glue::connect(flags).await?;
+        let session = glue::open(flags, &format!("what namespace {namespace} is made of")).await?;
         match &args.command {
             Command::Create(args) => create::create(&session, flags, namespace, args, rpo).await,
             Command::Diff(args) => align::diff(&session, flags, namespace, args, rpo).await,

@@ -1,10 +1,12 @@
 //! `kubectl dr backup status`: per namespace the newest backup that gives all its data back, most endangered first.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
 use dr_core::recovery::{Recovery, Standing};
 use dr_core::select::Version;
+use dr_core::verify::OfNamespace;
 use jiff::Timestamp;
 
 use crate::config;
@@ -46,13 +48,17 @@ pub(crate) struct StatusArgs {
 pub(crate) struct Answer {
     pub(crate) taken: Timestamp,
     pub(crate) namespaces: Vec<Recovery>,
+    /// By namespace, what `backup verify` found last of the backup that is its recovery point.
+    pub(crate) verified: BTreeMap<String, OfNamespace>,
+    /// What is to be known beside them, each a sentence.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Answer {
     pub(crate) fn new(taken: Timestamp, mut namespaces: Vec<Recovery>) -> Self {
         let oldest = |one: &Recovery| one.point.as_ref().map(|point| point.taken);
         namespaces.sort_by(|a, b| (a.standing, oldest(a), &a.namespace).cmp(&(b.standing, oldest(b), &b.namespace)));
-        Self { taken, namespaces }
+        Self { taken, namespaces, verified: BTreeMap::new(), notes: Vec::new() }
     }
 
     pub(crate) fn endangered(&self) -> impl Iterator<Item = &Recovery> {
@@ -71,7 +77,7 @@ pub(crate) fn main(flags: &Flags, args: &StatusArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(message).hint("ask again and again without it: -o json"));
     }
     let watched = glue::block_on(async {
-        let session = glue::connect(flags).await?;
+        let session = glue::open(flags, "what is backed up").await?;
         let mut look = Look::new(&session, flags, args, &config);
         if args.watch {
             return watch::until_interrupted(&mut look, flags, args.interval).await.map(Ended::Watched);

@@ -9,7 +9,7 @@ use dr_core::facts::Facts;
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use dr_core::refusal::Refusal;
-use dr_core::verify::{self, Fetched, Held, Judged, Verdict, Verified};
+use dr_core::verify::{self, Earlier, Fetched, Held, Judged, Verdict, Verified};
 use jiff::Timestamp;
 
 use crate::exit::Exit;
@@ -29,6 +29,9 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "DURATION", value_parser = flags::duration, default_value = "30m")]
     timeout: Duration,
 }
+
+/// What a verification is kept as.
+pub(crate) const VERDICT: &str = "verdict";
 
 pub(crate) struct Answer {
     pub(crate) taken: Timestamp,
@@ -52,7 +55,7 @@ impl Answer {
 
 pub(crate) fn main(flags: &Flags, args: &VerifyArgs) -> Result<Exit, Failure> {
     let answer = glue::block_on(async {
-        let session = glue::connect(flags).await?;
+        let session = glue::open(flags, &format!("what is known of backup {}", args.backup)).await?;
         look(&session, flags, args).await
     })?;
     match flags.output {
@@ -85,7 +88,17 @@ async fn look(session: &Session, flags: &Flags, args: &VerifyArgs) -> Result<Ans
     judged(&BTreeMap::new())?;
     let questions = verify::questions(&facts, backup, &held, namespace.as_deref());
     let verified = judged(&session.ask_for(&facts, &questions, reading).await?)?;
+    keep(session, backup, &facts, &verified, &held, namespace.as_deref());
     Ok(Answer { taken: facts.taken, namespace, verified })
+}
+
+/// For `backup status`, which does not look so closely.
+fn keep(session: &Session, backup: &Object, facts: &Facts, verified: &Verified, held: &Held, only: Option<&str>) {
+    let Some(uid) = backup.uid() else { return };
+    let cache = session.cache();
+    let mut earlier: Earlier = cache.read(uid, VERDICT).unwrap_or_default();
+    earlier.add(facts.taken, verified, held, only);
+    cache.write(uid, VERDICT, &earlier);
 }
 
 fn of_namespace(verified: Verified, held: &Held, namespace: Option<&str>) -> Result<Verified, Failure> {

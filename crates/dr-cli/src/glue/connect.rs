@@ -9,7 +9,7 @@ use dr_core::kind::Kind;
 use dr_run::condition::{Listing, Query};
 use tokio::time::Instant;
 
-use super::{FIRST, Session};
+use super::{FIRST, PATIENCE, Session};
 use crate::exit::Exit;
 use crate::flags::{self, Flags};
 use crate::interrupt::Interrupt;
@@ -17,12 +17,22 @@ use crate::report::Failure;
 
 /// Resolves the flags as kubectl does, and finds Velero.
 pub(crate) async fn connect(flags: &Flags) -> Result<Session, Failure> {
-    let connection = Connection::connect(connect_flags(flags)).await.map_err(not_connected)?;
-    let velero_namespace = match &flags.velero_namespace {
-        Some(name) => name.clone(),
-        None => find_velero(&connection).await?,
+    session(connection(flags).await?, flags).await
+}
+
+pub(super) async fn connection(flags: &Flags) -> Result<Connection, Failure> {
+    Connection::connect(connect_flags(flags)).await.map_err(not_connected)
+}
+
+pub(super) async fn session(connection: Connection, flags: &Flags) -> Result<Session, Failure> {
+    let named = flags.velero_namespace.clone();
+    let mut session =
+        Session { connection, velero_namespace: String::new(), interrupt: Interrupt::default(), output: flags.output };
+    session.velero_namespace = match named {
+        Some(name) => name,
+        None => find_velero(&session).await?,
     };
-    Ok(Session { connection, velero_namespace, interrupt: Interrupt::default() })
+    Ok(session)
 }
 
 fn connect_flags(flags: &Flags) -> ConnectFlags {
@@ -70,10 +80,16 @@ fn not_connected(error: ConnectError) -> Failure {
 }
 
 /// The one namespace that has backup storage locations.
-async fn find_velero(connection: &Connection) -> Result<String, Failure> {
+async fn find_velero(session: &Session) -> Result<String, Failure> {
+    let connection = &session.connection;
     let listing = Listing { kind: Kind::BackupStorageLocation, namespace: None, labels: BTreeMap::new() };
     let queries = BTreeSet::from([Query::List(listing.clone())]);
-    let seen = match observe::observe(connection, &queries, Instant::now() + FIRST).await {
+    let mut seen = observe::observe(connection, &queries, Instant::now() + FIRST).await;
+    // A server that asks to wait is there.
+    if seen.as_ref().is_err_and(|error| error.cause.code == Some(429)) {
+        seen = session.told(observe::observe(connection, &queries, Instant::now() + PATIENCE)).await;
+    }
+    let seen = match seen {
         Ok(seen) => seen,
         Err(error) if error.cause.kind == ApiErrorKind::Forbidden && error.cause.code == Some(403) => {
             let message = "our rights do not reach far enough to find Velero";

@@ -13,7 +13,7 @@ use dr_core::verify::{Asked, Fetched, Held, Snapshot};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Session, new_id};
+use super::{Session, new_id, not_read};
 use crate::exit::Exit;
 use crate::progress::{Progress, Waiting};
 use crate::render;
@@ -69,8 +69,8 @@ impl<'a> Reading<'a> {
 
 impl Session {
     pub(crate) async fn verification(&self) -> Result<Facts, Failure> {
-        let facts = dr_cluster::verify::facts(&self.connection, &self.velero_namespace, Timestamp::now()).await;
-        facts.map_err(|error| Failure::failed("cannot read what is known of the backup", error))
+        let reading = dr_cluster::verify::facts(&self.connection, &self.velero_namespace, Timestamp::now());
+        self.told(reading).await.map_err(|error| not_read("cannot read what is known of the backup", error))
     }
 
     /// What the object store holds of the backup.
@@ -103,6 +103,18 @@ impl Session {
         let so_far = || format!("{} so far", render::bytes(bytes.load(Ordering::Relaxed)));
         let archive = reading.told("reading the archive", so_far, reading.fetch(contents)).await;
         Held { infos, archive, results }
+    }
+
+    /// The hooks of a backup that failed, as far as Velero's results can be read.
+    pub(crate) async fn failed_hooks(&self, backup: &str) -> Vec<String> {
+        let documents = Documents::new(&self.connection, &self.velero_namespace);
+        match documents.backup_results(backup, &format!("dr-{}", new_id())).await {
+            Ok(results) => dr_core::verify::failed_hooks(&results),
+            Err(error) => {
+                tracing::info!("the results of backup {backup} are not read: {error}");
+                Vec::new()
+            }
+        }
     }
 
     /// Asks drivers whether they still have the backup's snapshots; from here on Ctrl-C takes back what is asked.

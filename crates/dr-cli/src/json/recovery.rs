@@ -1,6 +1,7 @@
 //! `kind: BackupStatus`: how well namespaces could be brought back.
 
 use dr_core::recovery::{Limit, Point, Recovery, Run, Standing, Survives};
+use dr_core::verify::{OfNamespace, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ pub(crate) struct BackupStatusV1<'a> {
     exit_code: u8,
     exit: Exit,
     items: Vec<ItemV1<'a>>,
+    notes: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -26,6 +28,7 @@ struct ItemV1<'a> {
     standing: &'static str,
     because: &'a str,
     point: Option<PointV1<'a>>,
+    verified: Option<VerifiedV1<'a>>,
     limit: Option<LimitV1<'a>>,
     next: Option<NextV1<'a>>,
 }
@@ -45,6 +48,14 @@ struct PointV1<'a> {
 #[derive(Debug, Serialize)]
 struct PassedOverV1<'a> {
     backup: &'a str,
+    because: &'a str,
+}
+
+/// What `backup verify` found last of the point's backup, from this machine.
+#[derive(Debug, Serialize)]
+struct VerifiedV1<'a> {
+    at: Timestamp,
+    verdict: Verdict,
     because: &'a str,
 }
 
@@ -70,13 +81,14 @@ impl<'a> From<&'a Answer> for BackupStatusV1<'a> {
             taken: answer.taken,
             exit_code: exit.code(),
             exit,
-            items: answer.namespaces.iter().map(ItemV1::from).collect(),
+            items: answer.namespaces.iter().map(|one| ItemV1::of(one, answer.verified.get(&one.namespace))).collect(),
+            notes: &answer.notes,
         }
     }
 }
 
-impl<'a> From<&'a Recovery> for ItemV1<'a> {
-    fn from(one: &'a Recovery) -> Self {
+impl<'a> ItemV1<'a> {
+    fn of(one: &'a Recovery, verified: Option<&'a OfNamespace>) -> Self {
         let Recovery { namespace, standing, because, point, limit, next } = one;
         let standing = match standing {
             Standing::Gone => "gone",
@@ -92,6 +104,11 @@ impl<'a> From<&'a Recovery> for ItemV1<'a> {
             standing,
             because,
             point: point.as_ref().map(PointV1::from),
+            verified: verified.map(|OfNamespace { at, verdict, because, volumes: _ }| VerifiedV1 {
+                at: *at,
+                verdict: *verdict,
+                because,
+            }),
             limit: limit.as_ref().map(|Limit { age, because }| LimitV1 { seconds: age.as_secs(), because }),
             next: next.as_ref().map(|Run { schedule, at, overdue }| NextV1 { schedule, at: *at, overdue: *overdue }),
         }

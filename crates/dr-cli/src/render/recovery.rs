@@ -3,19 +3,27 @@
 use std::fmt::Write as _;
 
 use dr_core::recovery::{Recovery, Standing, Survives};
-use jiff::Timestamp;
+use dr_core::verify::Verdict;
 
 use crate::backup::status::Answer;
 use crate::render::{bytes, duration, plan, table};
 use crate::report::Failure;
 
 pub(crate) fn text(answer: &Answer, wide: bool) -> Result<String, Failure> {
-    let head = "NAMESPACE\tSTATE\tDATA OF\tAGE\tMAY BE\tBACKUP\tNEXT\tSURVIVES LOSS OF\tWHY";
+    let head = "NAMESPACE\tSTATE\tDATA OF\tAGE\tMAY BE\tBACKUP\tVERIFIED\tNEXT\tSURVIVES LOSS OF\tWHY";
     let more = if wide { "\tCLAIMS\tSIZE\tPASSED OVER" } else { "" };
     let lines: Vec<String> = std::iter::once(format!("{head}{more}"))
-        .chain(answer.namespaces.iter().map(|one| row(one, answer.taken, wide)))
+        .chain(answer.namespaces.iter().map(|one| row(one, answer, wide)))
         .collect();
-    table(&lines)
+    let mut text = table(&lines)?;
+    if !answer.notes.is_empty() {
+        text.truncate(text.trim_end().len());
+        text.push_str("\n\n");
+    }
+    for note in &answer.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    Ok(text)
 }
 
 /// One line per namespace whose state or newest recovery point is another than before; all of them at first.
@@ -50,20 +58,33 @@ pub(crate) fn changes(before: Option<&Answer>, now: &Answer) -> Vec<String> {
     lines
 }
 
-fn row(one: &Recovery, now: Timestamp, wide: bool) -> String {
+fn row(one: &Recovery, answer: &Answer, wide: bool) -> String {
+    let now = answer.taken;
     let none = || "-".to_owned();
     let point = one.point.as_ref();
     let of = point.map_or_else(none, |point| plan::at(point.taken));
     let age = point.map_or_else(none, |point| duration(point.age));
     let limit = one.limit.as_ref().map_or_else(none, |limit| duration(limit.age));
     let backup = point.map_or("-", |point| point.backup.as_str());
+    let verified = match (point, answer.verified.get(&one.namespace)) {
+        (None, _) => none(),
+        (Some(_), None) => "no".to_owned(),
+        (Some(_), Some(found)) => {
+            let ago = duration(now.duration_since(found.at));
+            match found.verdict {
+                Verdict::Restorable => format!("{ago} ago"),
+                Verdict::Unknown => format!("UNKNOWN, {ago} ago"),
+                Verdict::NotRestorable => format!("NOT RESTORABLE, {ago} ago"),
+            }
+        }
+    };
     let next = one.next.as_ref().map_or_else(none, |next| {
         let distance = duration(next.at.duration_since(now).abs());
         if next.overdue { format!("{distance} ago, missed") } else { format!("in {distance}") }
     });
     let survives = point.map_or("-", |point| survives(point.survives));
     let mut row = format!(
-        "{}\t{}\t{of}\t{age}\t{limit}\t{backup}\t{next}\t{survives}\t{}",
+        "{}\t{}\t{of}\t{age}\t{limit}\t{backup}\t{verified}\t{next}\t{survives}\t{}",
         one.namespace,
         state(one.standing),
         one.because

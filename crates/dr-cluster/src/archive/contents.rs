@@ -57,7 +57,7 @@ fn contents_limited(compressed: impl Read, listed: &Fetched<ItemList>, limit: u6
     let mut unpacked = Limited::new(GzDecoder::new(compressed), limit);
     let mut counted = Counted::default();
     entries::each(&mut unpacked, |file| counted.take(file, limit))?;
-    let Counted { buffer: _, mut seen, resources, namespaces, claims, mounted, moved } = counted;
+    let Counted { buffer: _, mut seen, resources, namespaces, claims, mounted, pods, moved } = counted;
     seen.sort_unstable();
     let missing = match listed {
         Fetched::Read(list) => match list.without(&seen) {
@@ -68,7 +68,7 @@ fn contents_limited(compressed: impl Read, listed: &Fetched<ItemList>, limit: u6
         Fetched::Unread(because) => Fetched::Unread(because.clone()),
     };
     let bytes = limit - unpacked.left;
-    Ok(Contents { resources, namespaces, bytes, claims, mounted: mounted.into_iter().collect(), moved, missing })
+    Ok(Contents { resources, namespaces, bytes, claims, mounted: mounted.into_iter().collect(), pods, moved, missing })
 }
 
 #[derive(Default)]
@@ -79,6 +79,7 @@ struct Counted {
     namespaces: BTreeMap<String, u64>,
     claims: Vec<ArchivedClaim>,
     mounted: BTreeSet<Mounted>,
+    pods: BTreeSet<u64>,
     moved: Vec<String>,
 }
 
@@ -109,6 +110,9 @@ impl Counted {
                 let phase = head.status.and_then(|status| status.phase);
                 // What has ended is not restored.
                 let ended = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
+                if let Some(namespace) = item.namespace.filter(|_| !ended) {
+                    self.pods.insert(Contents::pod(namespace, item.name));
+                }
                 let volumes = head.spec.and_then(|spec| spec.volumes).filter(|_| !ended);
                 let claims = volumes.into_iter().flatten().filter_map(|volume| volume.persistent_volume_claim);
                 // The API server takes no longer ones, and what is kept of an item stays small.

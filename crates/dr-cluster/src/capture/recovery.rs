@@ -7,7 +7,7 @@ use dr_run::plan::OPERATION;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{CaptureError, PATIENCE, facts_of, listed_all, select, served_groups};
+use super::{CaptureError, PATIENCE, facts_of, listed_all, of_velero, select, served_groups};
 use crate::archive::FINGERPRINT;
 use crate::connect::Connection;
 use crate::request::Selection;
@@ -46,6 +46,6 @@ pub async fn recovery(
         selections.extend(kinds.map(|kind| select(kind, Some(velero), "")));
     }
     selections.push(select(Kind::ConfigMap, Some(velero), &format!("{OPERATION},!{FINGERPRINT}")));
-    let objects = listed_all(connection, &groups, &selections, deadline).await?;
+    let objects = of_velero(velero, listed_all(connection, &groups, &selections, deadline).await?)?;
     Ok(facts_of(connection, namespace, velero, now, objects))
 }

@@ -18,11 +18,31 @@ pub fn gone(facts: &Facts, named: &BTreeSet<String>) -> Result<BTreeSet<String>,
         let there: BTreeSet<&str> = namespaces.iter().map(Object::name).collect();
         for backup in facts.of(Kind::Backup, &facts.velero_namespace)? {
             let listed = backup.list_at("/spec/includedNamespaces").iter().filter_map(Value::as_str);
-            let plain = listed.filter(|name| !name.contains(['*', '?', '[', '{', '\\']) && !there.contains(name));
+            let plain = listed.filter(|name| !is_pattern(name) && !there.contains(name));
             found.extend(plain.map(str::to_owned));
         }
     }
     Ok(found.into_iter().filter(|name| !named.contains(name)).collect())
+}
+
+/// Backups that may hold any namespace, and whose list of volumes nobody read: what they hold of namespaces that are no
+/// more is not known.
+pub fn unlooked(facts: &Facts) -> Result<usize, Unread> {
+    let read = |backup: &Object| match facts.documents.get(backup.name()).map(|documents| &documents.volume_infos) {
+        Some(Document::Read(_) | Document::Failed(_)) => true,
+        Some(Document::NotRead) | None => false,
+    };
+    let done = |backup: &Object| matches!(backup.str_at("/status/phase"), Some("Completed" | "PartiallyFailed"));
+    let any = |backup: &Object| {
+        let mut listed = backup.list_at("/spec/includedNamespaces").iter().filter_map(Value::as_str);
+        backup.list_at("/spec/includedNamespaces").is_empty() || listed.any(is_pattern)
+    };
+    let backups = facts.of(Kind::Backup, &facts.velero_namespace)?;
+    Ok(backups.filter(|backup| done(backup) && any(backup) && !read(backup)).count())
+}
+
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '[', '{', '\\'])
 }
 
 /// Whether a backup holds, or may hold, data of the namespace of the facts.

@@ -14,6 +14,7 @@ use crate::facts::{Facts, Unread};
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::schedule;
+use crate::timetable::Clock;
 
 /// What a backup may take beside the time between two.
 const LEAST_SLACK: SignedDuration = SignedDuration::from_mins(10);
@@ -41,6 +42,7 @@ pub(super) fn plan(
     let backups: Vec<&Object> = facts.of(Kind::Backup, namespace)?.collect();
     let stopped = all.iter().chain(&backups).find_map(|object| schedule::unreadable(object));
     let reach = Reach::new(facts, velero, wanted);
+    let clock = Clock::of(facts, zone);
     let mut plan = Plan::default();
     for object in all {
         let name = object.name();
@@ -60,8 +62,9 @@ pub(super) fn plan(
         let Ok(cron) = Cron::parse(object.str_at("/spec/schedule").unwrap_or("")) else {
             continue;
         };
-        let Some(zone) = cron.zone.as_deref().map_or(Some(TimeZone::UTC), |name| cron::zone(name, zone)) else {
-            idle(&format!("its time zone {} is not known", cron.zone.as_deref().unwrap_or("")));
+        let own = cron.zone.as_deref().filter(|name| *name != "Local");
+        let Some(zone) = own.map_or_else(|| Some(clock.zone.clone()), |name| cron::zone(name, zone)) else {
+            idle(&format!("its time zone {} is not known", own.unwrap_or_default()));
             continue;
         };
         if !cron.ever_fires() {

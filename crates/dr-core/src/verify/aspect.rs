@@ -49,7 +49,7 @@ pub(super) fn all(facts: &Facts, backup: &Object, held: &Held) -> Vec<Check> {
         (Aspect::Items, items(held)),
         (Aspect::VolumeList, or_unread(volume_list(facts, held))),
         (Aspect::Errors, errors(backup, held)),
-        (Aspect::Hooks, hooks(backup)),
+        (Aspect::Hooks, hooks(backup, held)),
     ];
     findings.into_iter().map(|(aspect, finding)| Check { aspect, finding }).collect()
 }
@@ -198,8 +198,29 @@ fn first(results: &Value, of: &str) -> Option<String> {
     found.as_str().map(|text| text.chars().take(300).collect())
 }
 
-/// Velero counts hooks in the status and nowhere says which of them failed (`internal/hook/hook_tracker.go` at v1.18.3).
-fn hooks(backup: &Object) -> Finding {
+/// How many of the failed hooks are told.
+const HOOKS: usize = 5;
+
+/// The hooks that failed, each by its pod and Velero's words: its log tells an error for each
+/// (`internal/hook/item_hook_handler.go:HandleHooks` and `pkg/util/logging/log_counter_hook.go:Fire` at v1.18.3). Which
+/// of a pod's hooks it was stands in the log alone.
+pub fn failed_hooks(results: &Value) -> Vec<String> {
+    let of_namespaces = results.pointer("/errors/namespaces").and_then(Value::as_object).into_iter().flatten();
+    let all = of_namespaces.flat_map(|(namespace, told)| {
+        let told = told.as_array().into_iter().flatten().filter_map(Value::as_str);
+        told.filter_map(move |text| {
+            let (pod, rest) = text.split_once(" message: /Error executing hook")?;
+            let pod = pod.rsplit_once("name: /").map_or(pod, |(_, name)| name);
+            let why = rest.trim_start().strip_prefix("error: /").unwrap_or(rest);
+            let why: String = redact::line(why).chars().take(300).collect();
+            Some(format!("pod {namespace}/{pod}: {why}"))
+        })
+    });
+    all.collect()
+}
+
+/// Velero counts hooks in the status and says there for none of them how it ended.
+fn hooks(backup: &Object, held: &Held) -> Finding {
     let asked = !backup.list_at("/spec/hooks/resources").is_empty();
     let Some(status) = backup.at("/status/hookStatus").filter(|status| status.is_object()) else {
         let because = "the backup asks for some and does not say how they ended";
@@ -217,12 +238,22 @@ fn hooks(backup: &Object) -> Finding {
         ),
         (0, 0) => Finding::restorable("none ran, and none were asked for"),
         (attempted, 0) => Finding::restorable(format!("all {attempted} ended well")),
-        (attempted, failed) => Finding::unknown(
-            format!(
-                "{failed} of {attempted} failed: a file copy may be that of a running engine, and what a hook was to \
-                 write is missing or old"
-            ),
-            "velero backup logs tells which",
-        ),
+        (attempted, failed) => {
+            let named = match &held.results {
+                Some(Fetched::Read(results)) => failed_hooks(results),
+                Some(Fetched::Worthless(_) | Fetched::Unread(_)) | None => Vec::new(),
+            };
+            let more = named.len().saturating_sub(HOOKS);
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            let named: Vec<String> = named.into_iter().take(HOOKS).collect();
+            let named = if named.is_empty() { String::new() } else { format!(" ({}{more})", named.join("; ")) };
+            Finding::unknown(
+                format!(
+                    "{failed} of {attempted} failed{named}: a file copy may be that of a running engine, and what a \
+                     hook was to write is missing or old"
+                ),
+                format!("velero backup logs {} tells each with its hook and container", backup.name()),
+            )
+        }
     }
 }

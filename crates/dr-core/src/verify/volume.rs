@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::aspect::location_of;
 use super::handle::{self, Asked, Snapshot, is_moved};
 use super::size::{self, Copies};
-use super::{Fetched, Finding, Held, Judged, Method, Mounted, Verdict, Volume};
+use super::{Contents, Fetched, Finding, Held, Judged, Method, Mounted, Verdict, Volume};
 use crate::cover::{self, Captured, Coverage, Origin, Path, failed, text, time};
 use crate::facts::{Facts, Listed, Unread};
 use crate::kind::Kind;
@@ -199,6 +199,16 @@ impl Given<'_> {
                 let snapshot = Snapshot { driver, handle };
                 handle::finding(&snapshot, self.asked.get(&snapshot))
             }
+            Path::FileSystem { pod, .. } if self.lacks_pod(namespace, &pod) => {
+                let because = format!(
+                    "pod {pod} is not in the archive, or had ended: Velero brings a file copy back only into the pod that it was taken from"
+                );
+                let backup = self.backup.name();
+                let why = format!(
+                    "kubectl dr backup coverage --ns {namespace} --backup {backup} --why pod/{pod} tells why; {OTHER}"
+                );
+                Finding::not(because, why)
+            }
             Path::FileSystem { pod, volume, snapshot: _, bytes } => {
                 let of_pod = Volume::OfPod { namespace: namespace.to_owned(), pod, volume };
                 let aliases = if named == of_pod { vec![named.clone()] } else { vec![named.clone(), of_pod] };
@@ -207,6 +217,14 @@ impl Given<'_> {
             }
         };
         Ok(Found { method, taken: Some(taken), bytes, finding })
+    }
+
+    /// As far as the archive was read (`pkg/restore/restore.go:restorePodVolumeBackups` at v1.18.3).
+    fn lacks_pod(&self, namespace: &str, pod: &str) -> bool {
+        match &self.held.archive {
+            Fetched::Read(contents) => !contents.pods.contains(&Contents::pod(namespace, pod)),
+            Fetched::Worthless(_) | Fetched::Unread(_) => false,
+        }
     }
 
     /// Data in the object store: its repository, and its size against those before it.

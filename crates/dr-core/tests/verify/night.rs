@@ -1,6 +1,6 @@
 //! One sound backup of each path, and what tests change of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dr_core::facts::{Facts, Listed};
 use dr_core::kind::Kind;
@@ -57,6 +57,7 @@ pub(crate) fn files() -> Night {
         bytes: 4096,
         claims: vec![claim("data", "Bound")],
         mounted: vec![mounted("data")],
+        pods: BTreeSet::from([Contents::pod("shop", "db-0")]),
         moved: Vec::new(),
         missing: Fetched::Read(Missing::default()),
     };

@@ -1,7 +1,7 @@
 //! What a restore needs whatever the volume.
 
 use dr_core::kind::Kind;
-use dr_core::verify::{Aspect, Fetched, Missing, Verdict, running, wants_results};
+use dr_core::verify::{Aspect, Earlier, Fetched, Missing, Verdict, running, wants_results};
 use serde_json::{Value, json};
 
 use crate::common::push;
@@ -144,4 +144,50 @@ fn one_namespace_of_a_backup_is_judged_by_its_own_volumes() {
     let night = files();
     assert_eq!(night.judged().of_namespace(&night.held, "shop").unwrap().volumes.len(), 1);
     assert_eq!(night.judged().of_namespace(&night.held, "other"), None);
+}
+
+#[test]
+fn what_is_kept_of_a_verification_is_the_worst_of_each_namespace_and_never_older_good_news() {
+    let mut night = files();
+    let mut earlier = Earlier::default();
+    let at = |hour: i8| {
+        jiff::civil::date(2026, 1, 3).at(hour, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+    };
+    earlier.add(at(1), &night.judged(), &night.held, None);
+    let found = earlier.of("shop").unwrap();
+    assert_eq!((found.verdict, found.because.as_str(), found.volumes), (Verdict::Restorable, "", 1));
+    assert_eq!(earlier.namespaces().collect::<Vec<_>>(), ["shop"]);
+    night.held.archive = Fetched::Unread("the object store answers 403".into());
+    night.held.infos = Fetched::Unread("the object store answers 403".into());
+    earlier.add(at(2), &night.judged(), &night.held, Some("other"));
+    assert_eq!(earlier.of("shop").unwrap().at, at(1), "nobody looked at it");
+    earlier.add(at(3), &night.judged(), &night.held, None);
+    let found = earlier.of("shop").unwrap();
+    assert_eq!((found.at, found.verdict), (at(3), Verdict::Unknown));
+    assert!(found.because.starts_with("archive: the object store answers 403"), "{}", found.because);
+    night.held.archive = Fetched::Worthless("cut short".into());
+    earlier.add(at(4), &night.judged(), &night.held, Some("shop"));
+    assert_eq!(earlier.of("shop").unwrap().verdict, Verdict::NotRestorable);
+}
+
+#[test]
+fn hooks_that_failed_are_named_by_their_pods_and_what_velero_says_of_them() {
+    let mut night = files();
+    night.backup.0["status"]["hookStatus"] = json!({ "hooksAttempted": 3, "hooksFailed": 1 });
+    let because = "1 of 3 failed: a file copy may be that of a running engine, and what a hook was to write is missing or \
+                   old";
+    night.checked(Aspect::Hooks, Verdict::Unknown, because);
+    let told =
+        " resource: /pods name: /db-0 message: /Error executing hook error: /command terminated with exit code 1";
+    let secret = " resource: /pods name: /db-1 message: /Error executing hook error: /token=hunter2hunter2 was refused";
+    let other = " resource: /pods name: /db-2 message: /Error backing up item error: /no";
+    let results = json!({ "errors": { "namespaces": { "shop": [told, secret, other] } } });
+    night.held.results = Some(Fetched::Read(results));
+    let because = night.check(Aspect::Hooks).finding.because;
+    let first = "1 of 3 failed (pod shop/db-0: command terminated with exit code 1; pod shop/db-1: ";
+    assert!(because.starts_with(first) && !because.contains("hunter2") && !because.contains("db-2"), "{because}");
+    assert!(
+        because.contains("): a file copy may be that of a running engine, and what a hook was to write"),
+        "{because}"
+    );
 }

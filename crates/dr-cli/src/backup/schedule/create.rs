@@ -48,7 +48,11 @@ pub(super) async fn create(
             let key = Key::namespaced(Kind::ConfigMap, &would.velero, &policy.name);
             session.create(key, policy.object.clone()).await?;
         }
-        session.create(would.key(), would.object.clone()).await?;
+        if let Err(failure) = session.create(would.key(), would.object.clone()).await {
+            let made = policy.map(|policy| Key::namespaced(Kind::ConfigMap, &would.velero, &policy.name));
+            session.take_back(made.as_slice(), &would.key()).await;
+            return Err(failure);
+        }
     }
     let exit = would.shortfall().unwrap_or(Exit::Done);
     let did = if args.dry_run { Did::Nothing } else { Did::Created };

@@ -13,7 +13,7 @@ use dr_core::object::{Key, Object, string_map};
 use dr_core::recovery::{self, Limit, Velero};
 use dr_core::refusal::Refusal;
 use dr_core::select::Policies;
-use dr_core::timetable::{self, Advice, Planned};
+use dr_core::timetable::{self, Advice, Clock, Planned};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -88,7 +88,7 @@ impl Policy {
 
 /// Reads a cron expression as a command line's.
 pub(crate) fn timetable(text: &str) -> Result<(Cron, TimeZone), Failure> {
-    let read = timetable::read(text, &glue::zone);
+    let read = timetable::read(text, &Clock::utc(), &glue::zone);
     read.map_err(|error| Failure::usage(error.to_string()).hint("such as --cron '0 1 * * *'"))
 }
 
@@ -262,7 +262,7 @@ async fn judge(
     if let Some(idle) = dr_core::schedule::unreadable(&object) {
         would.warnings.push(Advice { about: "stopped", says: format!("{}; {}", idle.says, idle.fix) });
     }
-    match timetable::read(&would.cron, &glue::zone) {
+    match timetable::read(&would.cron, &Clock::of(facts, &glue::zone), &glue::zone) {
         Err(error) => would.warnings.push(Advice { about: "cron", says: error.to_string() }),
         Ok((cron, zone)) => {
             let (name, ttl) = (would.name.clone(), would.ttl);

@@ -5,19 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use dr_core::choose::{self, Covering, Newest, Request, What};
 use dr_core::facts::{Document, Documents, Facts, Unread};
 use dr_core::kind::Kind;
-use dr_core::recovery::{self, Asked, Limit, Recovery, Velero};
+use dr_core::object::Key;
+use dr_core::recovery::{self, Asked, Limit, Recovery, Standing, Velero};
 use dr_core::refusal::Refusal;
 use dr_core::select::Policies;
+use dr_core::timetable::Clock;
+use dr_core::verify::{Earlier, OfNamespace, Verdict};
 use jiff::SignedDuration;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Answer, StatusArgs};
 use crate::backup::coverage;
+use crate::backup::verify::VERDICT;
 use crate::config::Config;
 use crate::flags::Flags;
 use crate::glue::{self, Session};
 use crate::report::Failure;
 use crate::{out, render};
+
+/// What a backup's list of volumes is kept as.
+const LIST: &str = "volumes";
 
 /// Looks, and keeps what was downloaded: a finished backup's list of volumes does not change.
 pub(super) struct Look<'a> {
@@ -27,21 +34,27 @@ pub(super) struct Look<'a> {
     config: &'a Config,
     /// By the uid of the backup.
     kept: BTreeMap<String, Documents>,
+    /// Those of which the cache has what was read.
+    recalled: BTreeSet<String>,
+    /// Not the first look.
+    again: bool,
 }
 
 impl<'a> Look<'a> {
     pub(super) fn new(session: &'a Session, flags: &'a Flags, args: &'a StatusArgs, config: &'a Config) -> Self {
-        Self { session, flags, args, config, kept: BTreeMap::new() }
+        Self { session, flags, args, config, kept: BTreeMap::new(), recalled: BTreeSet::new(), again: false }
     }
 
     pub(super) async fn once(&mut self) -> Result<Answer, Failure> {
         let asked = self.flags.namespace.as_deref();
-        let mut facts = self.session.recovery(asked).await?;
+        let mut facts = self.session.recovery(asked, !self.again).await?;
+        self.again = true;
         self.recall(&mut facts);
         let velero = self.velero(&facts).await;
         let until = Instant::now() + self.args.timeout;
         let named = recovery::namespaces(&facts).map_err(cannot_tell)?;
         let mut namespaces = Vec::new();
+        let mut notes: Vec<String> = Clock::of(&facts, &glue::zone).says.into_iter().collect();
         for name in named.iter().filter(|name| asked.is_none_or(|asked| asked == *name)) {
             namespaces.push(self.of(&mut facts, name, &velero, until).await?.1);
         }
@@ -54,33 +67,69 @@ impl<'a> Look<'a> {
                 namespaces.push(recovery);
             }
             Some(_) => {}
-            None => namespaces.extend(self.gone(&mut facts, &named, &velero, until).await?),
+            None => {
+                let (gone, told) = self.gone(&mut facts, &named, &velero, until).await?;
+                namespaces.extend(gone);
+                notes.extend(told);
+            }
         }
         self.keep(&facts);
         if namespaces.is_empty() {
             return Err(Failure::refused("no namespace has claims").hint("is this the right context?"));
         }
-        Ok(Answer::new(facts.taken, namespaces))
+        let verified = self.verified(&facts, &mut namespaces);
+        Ok(Answer { verified, notes, ..Answer::new(facts.taken, namespaces) })
     }
 
-    /// Those that backups alone know of. A list that is read for one of them may name another.
+    /// Those that backups alone know of, and what is to be known beside. A list that is read for one of them may name another.
     async fn gone(
         &self,
         facts: &mut Facts,
         named: &BTreeSet<String>,
         velero: &Velero,
         until: Instant,
-    ) -> Result<Vec<Recovery>, Failure> {
+    ) -> Result<(Vec<Recovery>, Vec<String>), Failure> {
         let mut seen = named.clone();
         let mut found = Vec::new();
-        while let Some(name) = recovery::gone(facts, &seen).map_err(cannot_tell)?.pop_first() {
+        let mut left = Vec::new();
+        let verified = self.in_verified(facts);
+        loop {
+            let mut gone = recovery::gone(facts, &seen).map_err(cannot_tell)?;
+            gone.extend(verified.iter().filter(|name| !seen.contains(*name)).cloned());
+            let Some(name) = gone.pop_first() else { break };
             let (held, recovery) = self.of(facts, &name, velero, until).await?;
-            if held {
-                found.push(recovery);
+            let known = self.config.deleted(&name).is_some_and(|until| {
+                recovery.standing == Standing::Gone && recovery.point.as_ref().is_none_or(|point| point.taken < until)
+            });
+            match (held, known) {
+                (true, true) => left.push(name.clone()),
+                (true, false) => found.push(recovery),
+                (false, _) => {}
             }
             seen.insert(name);
         }
-        Ok(found)
+        let mut notes = Vec::new();
+        if !left.is_empty() {
+            notes.push(format!(
+                "deleted on purpose, by dr.yaml, and held by backups until they expire: {}",
+                left.join(", ")
+            ));
+        }
+        match recovery::unlooked(facts).map_err(cannot_tell)? {
+            0 => {}
+            count => notes.push(format!(
+                "of {count} backups of all namespaces the lists were not read: a deleted namespace that only they hold is \
+                 not told; --ns NAME looks for one"
+            )),
+        }
+        Ok((found, notes))
+    }
+
+    /// Namespaces whose volumes a backup held when it was verified.
+    fn in_verified(&self, facts: &Facts) -> BTreeSet<String> {
+        let cache = self.session.cache();
+        let earlier = backups(facts).into_iter().filter_map(|(_, uid)| cache.read::<Earlier>(&uid, VERDICT));
+        earlier.flat_map(|earlier| earlier.namespaces().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// One namespace, and whether anything of it is or may be held by a backup.
@@ -147,26 +196,69 @@ impl<'a> Look<'a> {
         Velero { server, policies }
     }
 
-    fn recall(&self, facts: &mut Facts) {
-        for (backup, uid) in backups(facts) {
-            if let Some(documents) = self.kept.get(&uid) {
-                facts.documents.insert(backup, documents.clone());
+    /// What `backup verify` found of the recovery points. What it found not to come back is no good one.
+    fn verified(&self, facts: &Facts, namespaces: &mut [Recovery]) -> BTreeMap<String, OfNamespace> {
+        let cache = self.session.cache();
+        let uids: BTreeMap<String, String> = backups(facts).into_iter().collect();
+        let mut verified = BTreeMap::new();
+        for one in namespaces {
+            let uid = one.point.as_ref().and_then(|point| uids.get(&point.backup));
+            let earlier: Option<Earlier> = uid.and_then(|uid| cache.read(uid, VERDICT));
+            let Some(found) = earlier.as_ref().and_then(|earlier| earlier.of(&one.namespace)) else { continue };
+            if found.verdict == Verdict::NotRestorable && one.standing != Standing::Gone {
+                one.standing = Standing::Unknown;
+                let ago = render::duration(facts.taken.duration_since(found.at));
+                one.because =
+                    format!("its backup could not be restored when it was verified {ago} ago: {}", found.because);
             }
+            verified.insert(one.namespace.clone(), found.clone());
+        }
+        verified
+    }
+
+    /// What earlier looks, or earlier commands on this machine, have read.
+    fn recall(&mut self, facts: &mut Facts) {
+        let cache = self.session.cache();
+        let known = backups(facts);
+        if facts.all(Kind::Backup).is_ok() {
+            cache.keep_only(&known.iter().map(|(_, uid)| uid.clone()).collect());
+        }
+        for (backup, uid) in known {
+            let mut documents = self.kept.get(&uid).cloned();
+            if documents.is_none()
+                && let Some(infos) = cache.read(&uid, LIST)
+            {
+                self.recalled.insert(uid);
+                documents = Some(Documents { volume_infos: Document::Read(infos), ..Documents::default() });
+            }
+            facts.documents.extend(documents.map(|documents| (backup, documents)));
         }
     }
 
     /// What could not be read is asked for again the next time.
     fn keep(&mut self, facts: &Facts) {
+        let cache = self.session.cache();
         let mut kept = BTreeMap::new();
         for (backup, uid) in backups(facts) {
             if let Some(documents) = facts.documents.get(&backup)
-                && let Document::Read(_) = documents.volume_infos
+                && let Document::Read(infos) = &documents.volume_infos
             {
+                if !self.recalled.contains(&uid) && is_done(facts, &backup) {
+                    cache.write(&uid, LIST, infos);
+                    self.recalled.insert(uid.clone());
+                }
                 kept.insert(uid, documents.clone());
             }
         }
         self.kept = kept;
     }
+}
+
+/// Its documents do not change any more.
+fn is_done(facts: &Facts, backup: &str) -> bool {
+    let key = Key::namespaced(Kind::Backup, &facts.velero_namespace, backup);
+    let found = facts.get(&key).ok().flatten();
+    found.is_some_and(|backup| matches!(backup.str_at("/status/phase"), Some("Completed" | "PartiallyFailed")))
 }
 
 /// Name and uid.

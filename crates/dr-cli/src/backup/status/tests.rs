@@ -1,4 +1,5 @@
 use dr_core::recovery::{Limit, Point, Run, Survives};
+use dr_core::verify::Verdict;
 use jiff::SignedDuration;
 
 use super::*;
@@ -61,7 +62,20 @@ pub(crate) fn answer() -> Answer {
         one("gone", Standing::Gone, "the namespace is gone", Some(point(60, Survives::Cluster)), None, None),
         one("lost", Standing::Nothing, "no backup includes it", None, None, None),
     ];
-    Answer::new(at("2026-01-02T12:00:00Z"), namespaces)
+    let found = |hours: i64, verdict, because: &str| {
+        let at = at("2026-01-02T12:00:00Z") - SignedDuration::from_hours(hours);
+        OfNamespace { at, verdict, because: because.to_owned(), volumes: 2 }
+    };
+    let verified = [
+        ("good", found(3, Verdict::Restorable, "")),
+        ("old", found(2, Verdict::NotRestorable, "old/data: its claim is not in the archive")),
+        ("late", found(26, Verdict::Unknown, "hooks: 1 of 3 failed")),
+    ];
+    Answer {
+        verified: verified.map(|(name, found)| (name.to_owned(), found)).into(),
+        notes: vec!["Velero's server counts by Europe/Berlin (TZ in Deployment velero)".to_owned()],
+        ..Answer::new(at("2026-01-02T12:00:00Z"), namespaces)
+    }
 }
 
 #[test]

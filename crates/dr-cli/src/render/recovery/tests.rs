@@ -4,15 +4,17 @@ use crate::backup::status::tests::answer;
 #[test]
 fn the_table_tells_each_namespace_with_its_reason() {
     insta::assert_snapshot!(text(&answer(), false).unwrap(), @r"
-    NAMESPACE   STATE         DATA OF                AGE      MAY BE   BACKUP       NEXT             SURVIVES LOSS OF   WHY
-    gone        GONE          2025-12-31 00:00:00Z   2d 12h   -        nightly-60   -                cluster            the namespace is gone
-    lost        NOTHING       -                      -        -        -            -                -                  no backup includes it
-    closed      UNKNOWN       -                      -        1d 2h    -            in 13h           -                  the object store answers 403
-    older       OLD           2025-12-31 10:00:00Z   2d 2h    1d 2h    nightly-50   in 13h           cluster            schedule nightly leaves 24 h
-    old         OLD           2025-12-31 20:00:00Z   1d 16h   1d 2h    nightly-40   in 13h           cluster            schedule nightly leaves 24 h
-    late        OVERDUE       2026-01-02 00:00:00Z   12h      1d 2h    nightly-12   1h ago, missed   cluster            schedule nightly was due
-    free        NO SCHEDULE   2026-01-02 11:00:00Z   1h       -        nightly-1    -                namespace          no schedule includes it
-    good        good          2026-01-02 01:00:00Z   11h      1d 2h    nightly-11   in 13h           cluster            schedule nightly leaves 24 h
+    NAMESPACE   STATE         DATA OF                AGE      MAY BE   BACKUP       VERIFIED                 NEXT             SURVIVES LOSS OF   WHY
+    gone        GONE          2025-12-31 00:00:00Z   2d 12h   -        nightly-60   no                       -                cluster            the namespace is gone
+    lost        NOTHING       -                      -        -        -            -                        -                -                  no backup includes it
+    closed      UNKNOWN       -                      -        1d 2h    -            -                        in 13h           -                  the object store answers 403
+    older       OLD           2025-12-31 10:00:00Z   2d 2h    1d 2h    nightly-50   no                       in 13h           cluster            schedule nightly leaves 24 h
+    old         OLD           2025-12-31 20:00:00Z   1d 16h   1d 2h    nightly-40   NOT RESTORABLE, 2h ago   in 13h           cluster            schedule nightly leaves 24 h
+    late        OVERDUE       2026-01-02 00:00:00Z   12h      1d 2h    nightly-12   UNKNOWN, 1d 2h ago       1h ago, missed   cluster            schedule nightly was due
+    free        NO SCHEDULE   2026-01-02 11:00:00Z   1h       -        nightly-1    no                       -                namespace          no schedule includes it
+    good        good          2026-01-02 01:00:00Z   11h      1d 2h    nightly-11   3h ago                   in 13h           cluster            schedule nightly leaves 24 h
+
+    note: Velero's server counts by Europe/Berlin (TZ in Deployment velero)
     ");
 }
 

@@ -100,6 +100,7 @@ fn every_item_is_counted_once_with_what_a_restore_of_volumes_turns_on() {
         [ArchivedClaim { namespace: "shop".into(), name: "data".into(), phase: Some("Bound".into()) }]
     );
     assert_eq!(found.mounted, [Mounted { namespace: "shop".into(), claim: "data".into(), pod: "web".into() }]);
+    assert_eq!(found.pods, BTreeSet::from([Contents::pod("shop", "web")]), "one that had ended is not restored");
     assert_eq!(found.moved, ["op-1"]);
     assert_eq!(found.missing, Fetched::Read(Missing::default()));
 }
