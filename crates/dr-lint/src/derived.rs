@@ -30,6 +30,8 @@ pub(crate) struct Claim<'i> {
 #[derive(Debug)]
 pub(crate) struct Derived<'i> {
     pub(crate) claims: Vec<Claim<'i>>,
+    /// Velero's own, where the manifests have it.
+    pub(crate) server: Option<Server>,
     objects: Vec<Raw>,
     /// Of each namespace: what is in it, itself, and the volumes of its claims.
     within: HashMap<String, Vec<usize>>,
@@ -117,12 +119,14 @@ impl<'i> Derived<'i> {
                 None => outside.push(at),
             }
         }
-        Self { claims, objects, within, outside, whole: OnceCell::new() }
+        Self { claims, server: context.server(), objects, within, outside, whole: OnceCell::new() }
     }
 
     fn cluster(&self, of: impl Iterator<Item = usize>) -> Cluster {
-        // What stands in the cluster and in no manifest, or in one that is elsewhere.
+        // What stands in the cluster and in no manifest, or in one that is elsewhere. Whether node-agent is ready is in
+        // the status of its DaemonSet, which no manifest has.
         let unread = [
+            "daemonsets.apps",
             "storageclasses.storage.k8s.io",
             "volumesnapshotclasses.snapshot.storage.k8s.io",
             "backupstoragelocations.velero.io",
@@ -160,7 +164,10 @@ impl<'i> Derived<'i> {
                 .find(|config| config.name() == name && config.raw.namespace() == backup.raw.namespace());
             request.policies = found.and_then(policies).unwrap_or(Policies::NotRead);
         }
-        let mut server = Server::plain(context.velero.select(), backup.raw.namespace().unwrap_or("velero"));
+        let namespace = backup.raw.namespace().unwrap_or("velero");
+        let plain = || Server::plain(context.velero.select(), namespace);
+        let mut server = self.server.clone().unwrap_or_else(plain);
+        namespace.clone_into(&mut server.namespace);
         server.csi = true;
         // What Velero refuses as a whole is for the rules about that.
         Some(select(&self.reach(&request), &request, &server)).filter(|selection| selection.refused.is_empty())

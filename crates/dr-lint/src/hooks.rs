@@ -56,7 +56,7 @@ impl Frozen {
 
 impl Hook<'_> {
     /// The command without what is written differently, in lower case.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let text = self.command().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
         text.replace(['"', '\''], "")
     }

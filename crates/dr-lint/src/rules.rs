@@ -5,6 +5,7 @@ use crate::rule::Rule;
 mod annotation_on_the_controller;
 mod bad_namespace_pattern;
 mod checkpoint_hook_fails_the_pod;
+mod cluster_resource_switched_off;
 mod cluster_resources_left_out;
 mod command_refused;
 mod credentials_in_the_clear;
@@ -31,6 +32,7 @@ mod location_never_validated;
 mod location_read_only;
 mod location_twice;
 mod location_without_tls;
+mod lock_ends_with_its_client;
 mod missing_field;
 mod move_without_snapshots;
 mod namespace_mapping_without_effect;
@@ -47,6 +49,7 @@ mod policy_unreadable;
 mod resource_in_wrong_scope;
 mod restic_by_name;
 mod restore_from_nowhere;
+mod restore_names_a_schedule;
 mod restore_without_pods;
 mod retention_shorter_than_interval;
 mod schedule_name_too_long;
@@ -93,6 +96,7 @@ pub const RULES: &[&Rule] = &[
     &filters_that_overlap::RULE,
     &bad_namespace_pattern::RULE,
     &resource_in_wrong_scope::RULE,
+    &cluster_resource_switched_off::RULE,
     &cluster_resources_left_out::RULE,
     &file_backup_without_pods::RULE,
     &unknown_volume_in_annotation::RULE,
@@ -115,6 +119,7 @@ pub const RULES: &[&Rule] = &[
     &checkpoint_hook_fails_the_pod::RULE,
     &hook_cut_off::RULE,
     &freeze_without_thaw::RULE,
+    &lock_ends_with_its_client::RULE,
     &failing_hook_keeps_the_freeze::RULE,
     &exclude_label_without_effect::RULE,
     &excluded_namespace_is_included::RULE,
@@ -134,6 +139,7 @@ pub const RULES: &[&Rule] = &[
     &credentials_in_the_clear::RULE,
     &location_never_validated::RULE,
     &restore_from_nowhere::RULE,
+    &restore_names_a_schedule::RULE,
     &never_restored::RULE,
     &volumes_not_restored::RULE,
     &namespace_mapping_without_effect::RULE,

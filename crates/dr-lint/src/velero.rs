@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use dr_core::kind::Kind;
+use dr_core::select::Server;
 use dr_yaml::Path;
 use serde_json::Value;
 
@@ -147,6 +148,16 @@ impl<'i> Context<'i> {
         let snapshots = |spec: &Spec<'_>| spec.get("snapshotVolumes").and_then(Value::as_bool) != Some(false);
         !others.any(|object| object.raw.0.to_string().contains("velero.io/csi-volumesnapshot-class"))
             && (backups.is_empty() || backups.iter().any(snapshots))
+    }
+
+    /// The server, where its Deployment is among the manifests; without it nobody knows its flags.
+    pub(crate) fn server(&self) -> Option<Server> {
+        let of_velero = |object: &Object| {
+            let containers = object.raw.list_at("/spec/template/spec/containers");
+            containers.iter().any(|container| container.to_string().contains("velero"))
+        };
+        let mut servers = self.seen(Kind::Deployment).filter(|object| of_velero(object));
+        servers.find_map(|object| Server::of(&object.raw, Some(self.velero.select())).ok())
     }
 
     /// The specs of all Restores.

@@ -31,8 +31,16 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             "includedResources",
             "includedNamespaceScopedResources",
         ];
-        if everything && spec.get("resourcePolicy").is_none() && said.iter().all(|field| spec.get(field).is_none()) {
-            let message = "all namespaces, and no word on cluster-scoped resources: since 1.17 they are left out";
+        // With the old filters they are taken with all namespaces, and were never taken where one is excluded.
+        let old = !spec.strings("excludedResources").is_empty();
+        let but = !spec.strings("excludedNamespaces").is_empty();
+        let said = (old && !but) || said.iter().any(|field| spec.get(field).is_some());
+        if everything && spec.get("resourcePolicy").is_none() && !said {
+            let message = if but {
+                "all namespaces but some, and no word on cluster-scoped resources: they are left out"
+            } else {
+                "all namespaces, and no word on cluster-scoped resources: since 1.17 they are left out"
+            };
             out.push(on_key(spec.object, spec.path.clone(), message));
         }
     }

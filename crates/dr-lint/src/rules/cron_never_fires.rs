@@ -24,6 +24,10 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for object in context.of(Kind::Schedule) {
         let Some(text) = object.raw.str_at("/spec/schedule") else { continue };
+        // A paused one is never asked for its next time, and is a common way to keep a template for by hand.
+        if object.raw.bool_at("/spec/paused") == Some(true) {
+            continue;
+        }
         if Cron::parse(text).is_ok_and(|cron| !cron.ever_fires()) {
             let message = format!("{text:?} matches no time: Velero would make a backup every minute");
             out.push(on(object, Path::keys("spec.schedule"), message));

@@ -23,8 +23,12 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
         let is = |field: &str, value: bool| spec.get(field).and_then(Value::as_bool) == Some(value);
         let files = is("defaultVolumesToFsBackup", true) || is("defaultVolumesToRestic", true);
-        if is("snapshotVolumes", false) && !files && spec.get("resourcePolicy").is_none() {
-            let message = "no snapshots, and no files but of volumes that are annotated";
+        let server = context.server();
+        let by_default =
+            server.is_some_and(|server| server.default_volumes_to_fs_backup) && !is("defaultVolumesToFsBackup", false);
+        if is("snapshotVolumes", false) && !files && !by_default && spec.get("resourcePolicy").is_none() {
+            let message =
+                "no snapshots, and files only of volumes that are annotated, unless the server copies all by default";
             out.push(on(spec.object, spec.at("snapshotVolumes"), message));
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use dr_core::kind::Kind;
 use dr_core::select::{Place, Reason, Rule as Why, Verdict};
 use dr_yaml::Path;
+use serde_json::Value;
 
 use crate::derived::{self, Claim, Derived};
 use crate::finding::{Draft, on, on_key};
@@ -53,6 +55,10 @@ struct Outcome {
 fn outcome(context: &Context<'_>, derived: &Derived<'_>, backup: &Object) -> Outcome {
     let mut outcome = Outcome::default();
     let Some(selection) = derived.select(context, backup) else { return outcome };
+    // With snapshots off the server's own default decides whether files are copied.
+    let spec = if backup.kind == Some(Kind::Schedule) { "/spec/template" } else { "/spec" };
+    let says = |field: &str| backup.raw.at(&format!("{spec}/{field}")).is_some_and(Value::is_boolean);
+    let settled = says("defaultVolumesToFsBackup") || says("defaultVolumesToRestic") || derived.server.is_some();
     let items = selection
         .items
         .iter()
@@ -77,7 +83,7 @@ fn outcome(context: &Context<'_>, derived: &Derived<'_>, backup: &Object) -> Out
             Verdict::Included => volumes
                 .get(&(namespace.as_str(), name.as_str()))
                 .filter(|volume| !volume.capture.is_captured())
-                .and_then(|volume| volume.chain.iter().find(|reason| reason.rule == Why::SnapshotsOff)),
+                .and_then(|volume| volume.chain.iter().find(|reason| reason.rule == Why::SnapshotsOff && settled)),
         };
         let controller = workload.kind.map(|kind| kind.info().resource()).unwrap_or_default();
         match reason {
