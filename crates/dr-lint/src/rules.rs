@@ -27,6 +27,7 @@ mod hook_needs_a_shell;
 mod hook_without_pods;
 mod invalid_label_selector;
 mod list_flag_replaced;
+mod location_around_another;
 mod location_in_the_cluster;
 mod location_never_validated;
 mod location_read_only;
@@ -147,4 +148,5 @@ pub const RULES: &[&Rule] = &[
     &policy_never_reached::RULE,
     &policy_never_matches::RULE,
     &policy_snapshots_a_plain_volume::RULE,
+    &location_around_another::RULE,
 ];
