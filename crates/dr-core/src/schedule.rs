@@ -1,8 +1,10 @@
 //! Whether a Schedule or Backup takes anything at all, whatever its spec selects
 //! (`pkg/controller/schedule_controller.go:Reconcile` at v1.18.3).
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use crate::cover::time;
 use crate::cron::Cron;
 use crate::go_duration::GoDuration;
 use crate::object::Object;
@@ -74,6 +76,39 @@ pub fn unreadable_as(kind: &str, object: &Object) -> Option<Idle> {
     })
 }
 
+/// A queue that works starts the first of those that wait once a minute, and whenever a backup ends.
+const STARTED_WITHIN: SignedDuration = SignedDuration::from_secs(130);
+
+/// Why Velero starts no backup any more, by its Backups: one is queued and none runs. Velero 1.18 can count a backup that
+/// failed validation as running after it has forgotten it (`backup_queue_controller.go:Reconcile` notes `ReadyToStart`
+/// after the patch that starts the other controller, at v1.18.3); seen on a real cluster.
+pub fn jammed<'o>(backups: impl Iterator<Item = &'o Object> + Clone, now: Timestamp, velero: &str) -> Option<Idle> {
+    let phase = |backup: &Object, wanted: &str| backup.str_at("/status/phase") == Some(wanted);
+    if backups.clone().any(|backup| phase(backup, "InProgress") || phase(backup, "ReadyToStart")) {
+        return None;
+    }
+    let queued = backups.clone().filter(|backup| phase(backup, "Queued"));
+    let made = |backup: &'o Object| Some((time(backup, "/metadata/creationTimestamp")?, backup));
+    let (since, first) = queued.filter_map(made).min_by_key(|(made, _)| *made)?;
+    if now.duration_since(since) < STARTED_WITHIN {
+        return None;
+    }
+    let refused = backups.filter(|backup| phase(backup, "FailedValidation"));
+    let refused = refused.filter_map(made).filter(|(made, _)| *made <= since).max_by_key(|(made, _)| *made);
+    let after = refused.map_or_else(String::new, |(_, backup)| {
+        format!("; it counts one as running that failed validation, {} perhaps", backup.name())
+    });
+    let item = ItemRef::new("backups.velero.io", first.namespace(), first.name());
+    Some(Idle {
+        says: format!(
+            "Velero starts no backup any more: {} has been queued since {since:.0}, and none runs{after}",
+            first.name()
+        ),
+        place: Place::object(&item, "status.phase"),
+        fix: format!("start its server anew: kubectl -n {velero} rollout restart deployment/velero"),
+    })
+}
+
 /// The fields of type `metav1.Duration` of a `BackupSpec`; `*` is every item of a list.
 const DURATIONS: [&str; 5] = [
     "ttl",
@@ -134,6 +169,37 @@ mod tests {
         let found = idle(&schedule(&json!({"schedule": "0 1 * * *"})), "backup").unwrap();
         assert_eq!(found.says, "it is for namespace velero, and Velero reads only what lies in backup");
         assert_eq!(found.fix, "set metadata.namespace: backup");
+    }
+
+    fn made(name: &str, minute: u32, phase: &str) -> Object {
+        let metadata = json!({"name": name, "creationTimestamp": format!("2026-01-02T03:{minute:02}:00Z")});
+        Object(json!({"metadata": metadata, "status": {"phase": phase}}))
+    }
+
+    #[test]
+    fn a_backup_that_is_queued_while_none_runs_means_that_velero_starts_none() {
+        let now: Timestamp = "2026-01-02T03:10:00Z".parse().unwrap();
+        let said = |backups: &[Object]| jammed(backups.iter(), now, "velero").map(|idle| (idle.says, idle.fix));
+        let refused = made("refused", 1, "FailedValidation");
+        let (says, fix) = said(&[refused.clone(), made("second", 3, "Queued"), made("first", 2, "Queued")]).unwrap();
+        assert_eq!(
+            says,
+            "Velero starts no backup any more: first has been queued since 2026-01-02T03:02:00Z, and none runs; it \
+             counts one as running that failed validation, refused perhaps"
+        );
+        assert_eq!(fix, "start its server anew: kubectl -n velero rollout restart deployment/velero");
+        let (says, _) = said(&[made("late", 4, "FailedValidation"), made("first", 2, "Queued")]).unwrap();
+        assert!(says.ends_with("and none runs"), "{says}");
+    }
+
+    #[test]
+    fn a_backup_that_waits_for_another_or_came_just_now_is_only_waiting() {
+        let now: Timestamp = "2026-01-02T03:10:00Z".parse().unwrap();
+        for running in ["InProgress", "ReadyToStart"] {
+            assert_eq!(jammed([made("a", 1, running), made("b", 2, "Queued")].iter(), now, "velero"), None);
+        }
+        assert_eq!(jammed([made("b", 8, "Queued")].iter(), now, "velero"), None);
+        assert_eq!(jammed([made("b", 2, "Completed")].iter(), now, "velero"), None);
     }
 
     #[test]

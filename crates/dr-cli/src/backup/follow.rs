@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
+use dr_core::schedule;
 use dr_run::condition::{Listing, Observation, Query};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::glue::Session;
@@ -48,16 +50,35 @@ pub(crate) async fn follow(session: &Session, backup: &Key, timeout: Duration, p
                 if ended(&phase) {
                     return Followed::Ended(Box::new(found.clone()));
                 }
-                let because = if phase == "New" && began.elapsed() > TAKEN_UP {
-                    format!("{phase}: Velero has not taken it up; does its server run?")
-                } else {
-                    items(&phase, found)
+                let because = match phase.as_str() {
+                    "New" if began.elapsed() > TAKEN_UP => {
+                        format!("{phase}: Velero has not taken it up; does its server run?")
+                    }
+                    "Queued" if began.elapsed() > TAKEN_UP => ahead(session, backup).await,
+                    _ => items(&phase, found),
                 };
                 tell(progress, &because, left, bytes(&seen, &copies));
             }
         }
         session.pause(PAUSE.min(left)).await;
     }
+}
+
+/// What a backup that is queued waits for.
+async fn ahead(session: &Session, backup: &Key) -> String {
+    let all = Listing { kind: Kind::Backup, namespace: backup.namespace.clone(), labels: BTreeMap::new() };
+    let seen = match session.observe(&BTreeSet::from([Query::List(all.clone())])).await {
+        Ok(seen) => seen,
+        Err(because) => return because,
+    };
+    let Ok(backups) = seen.list(&all) else { return "Queued".to_owned() };
+    let velero = backup.namespace.as_deref().unwrap_or_default();
+    if let Some(idle) = schedule::jammed(backups.iter(), Timestamp::now(), velero) {
+        return format!("Queued: {}; {}", idle.says, idle.fix);
+    }
+    let runs = |other: &&Object| matches!(other.str_at("/status/phase"), Some("InProgress" | "ReadyToStart"));
+    let names: Vec<&str> = backups.iter().filter(runs).map(Object::name).collect();
+    if names.is_empty() { "Queued".to_owned() } else { format!("Queued behind {}", names.join(", ")) }
 }
 
 fn ended(phase: &str) -> bool {

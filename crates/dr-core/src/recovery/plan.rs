@@ -41,6 +41,7 @@ pub(super) fn plan(
     let all: Vec<&Object> = facts.of(Kind::Schedule, namespace)?.collect();
     let backups: Vec<&Object> = facts.of(Kind::Backup, namespace)?.collect();
     let stopped = all.iter().chain(&backups).find_map(|object| schedule::unreadable(object));
+    let stopped = stopped.or_else(|| schedule::jammed(backups.iter().copied(), facts.taken, namespace));
     let reach = Reach::new(facts, velero, wanted);
     let clock = Clock::of(facts, zone);
     let mut plan = Plan::default();

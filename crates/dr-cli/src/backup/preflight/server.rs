@@ -24,6 +24,10 @@ pub(crate) fn server(facts: &Facts) -> Result<Vec<String>, Refusal> {
     if let Some(idle) = backups()?.find_map(|backup| schedule::unreadable_as("Backup", backup)) {
         return Err(Refusal::one("velero", idle.says, idle.fix));
     }
+    let all: Vec<_> = backups()?.collect();
+    if let Some(idle) = schedule::jammed(all.iter().copied(), facts.taken, velero) {
+        return Err(Refusal::one("velero", idle.says, idle.fix));
+    }
     let ahead = backups()?.filter(|backup| AHEAD.contains(&backup.str_at("/status/phase").unwrap_or("New")));
     let ahead: Vec<&str> = ahead.map(dr_core::object::Object::name).collect();
     let mut told = Vec::new();
@@ -81,6 +85,15 @@ mod tests {
             [backup("old", "Completed", "1h"), backup("slow", "InProgress", "1h"), backup("next", "New", "1h")];
         let told = "it may have to wait until Velero is done with slow, next".to_owned();
         assert_eq!(judged(&[velero(1)], &backups, &[]), Ok(vec![told]));
+    }
+
+    #[test]
+    fn a_velero_that_starts_no_backup_refuses_the_one_that_would_stay_queued() {
+        let mut queued = backup("first", "Queued", "1h");
+        queued["metadata"]["creationTimestamp"] = json!("1969-12-31T23:00:00Z");
+        let refused = judged(&[velero(1)], &[queued], &[]).unwrap_err();
+        assert!(refused.contains("Velero starts no backup any more: first has been queued"), "{refused}");
+        assert!(refused.contains("kubectl -n velero rollout restart deployment/velero"), "{refused}");
     }
 
     #[test]
