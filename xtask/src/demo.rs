@@ -2,6 +2,7 @@
 //! beside it the runbook's own commands and what they leave behind.
 
 pub(crate) mod act;
+mod care;
 mod runbook;
 mod stage;
 mod timeline;
@@ -89,6 +90,10 @@ fn play(stage: &mut Stage<'_>, root: &Path, ground: &Ground) -> Result<Vec<Act>>
     let before = shop.books();
     stage.say(&format!("\nbooks: {before}"));
     stage.kubectl(&["dr", "backup", "--ns", NAMESPACE])?;
+
+    if !stage.place.foreign {
+        care::play(stage)?;
+    }
 
     stage.say("\n--- DROP TABLE");
     shop.sql("drop table books cascade")?;

@@ -39,8 +39,19 @@ impl<'p> Stage<'p> {
         self.types(&format!("kubectl {}", args.join(" ")), command)
     }
 
+    /// kubectl with these arguments, which has to end with this code.
+    pub(crate) fn kubectl_ending(&mut self, args: &[&str], code: i32) -> Result<Typed> {
+        let command = self.place.kubectl(args);
+        self.types_ending(&format!("kubectl {}", args.join(" ")), command, code)
+    }
+
+    /// Types a command, which has to succeed.
+    pub(crate) fn types(&mut self, shown: &str, command: Command) -> Result<Typed> {
+        self.types_ending(shown, command, 0)
+    }
+
     /// Types a command and passes on what it says as it says it, both streams in their order.
-    pub(crate) fn types(&mut self, shown: &str, mut command: Command) -> Result<Typed> {
+    fn types_ending(&mut self, shown: &str, mut command: Command, code: i32) -> Result<Typed> {
         self.say(&format!("\n$ {shown}"));
         let (reader, writer) = std::io::pipe().context("make a pipe")?;
         command.stdout(writer.try_clone().context("copy a pipe")?).stderr(writer);
@@ -53,8 +64,11 @@ impl<'p> Stage<'p> {
         }
         let status = child.wait().with_context(|| format!("wait for {shown}"))?;
         let typed = Typed { began, ended: now(), took: start.elapsed().as_secs_f64() };
-        if !status.success() {
+        if status.code() != Some(code) {
             bail!("`{shown}` ended with {status}");
+        }
+        if code != 0 {
+            self.say(&format!("\nexit {code}"));
         }
         Ok(typed)
     }

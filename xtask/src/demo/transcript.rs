@@ -14,6 +14,13 @@ const CLOSES: &str = "<!-- /transcript -->";
 /// The command whose transcript README.md shows.
 const SHOWN: &str = "$ kubectl dr restore --ns bookstore --yes";
 const TABLE: &str = "=== What came of it";
+/// Pages that show how one command was typed, the first time.
+const PAGES: [(&str, &str); 4] = [
+    ("docs/coverage.md", "$ kubectl dr backup coverage "),
+    ("docs/schedule.md", "$ kubectl dr backup schedule create "),
+    ("docs/verify.md", "$ kubectl dr backup verify "),
+    ("docs/status.md", "$ kubectl dr backup status "),
+];
 
 pub(super) fn write(root: &Path, transcript: &[String], picture: &str, record: bool) -> Result<()> {
     let folder = if record { root.join(EVIDENCE) } else { dist::target(root)?.join("demo") };
@@ -33,6 +40,18 @@ pub(super) fn write(root: &Path, transcript: &[String], picture: &str, record: b
         fs::write(&file, between_the_marks(&readme, &shortened(transcript)?)?)
             .with_context(|| format!("write {README}"))?;
         println!("written: {}", file.display());
+        for (page, command) in PAGES {
+            let file = root.join(page);
+            let text = fs::read_to_string(&file).with_context(|| format!("read {page}"))?;
+            let part = format!(
+                "Typed by `cargo xtask demo --record` on a node; the whole is [evidence/demo.txt](evidence/demo.txt).\n\n\
+                 ```text\n{}\n```",
+                typed(transcript, command)?
+            );
+            let text = between_the_marks(&text, &part).with_context(|| format!("write into {page}"))?;
+            fs::write(&file, text).with_context(|| format!("write {page}"))?;
+            println!("written: {}", file.display());
+        }
     }
     Ok(())
 }
@@ -48,9 +67,20 @@ fn nothing_of_this_machine(root: &Path, text: &str) -> Result<()> {
 }
 
 fn between_the_marks(readme: &str, part: &str) -> Result<String> {
-    let (head, rest) = readme.split_once(OPENS).with_context(|| format!("{README} has no mark {OPENS}"))?;
-    let (_, tail) = rest.split_once(CLOSES).with_context(|| format!("{README} has no mark {CLOSES}"))?;
+    let (head, rest) = readme.split_once(OPENS).with_context(|| format!("there is no mark {OPENS}"))?;
+    let (_, tail) = rest.split_once(CLOSES).with_context(|| format!("there is no mark {CLOSES}"))?;
     Ok(format!("{head}{OPENS}\n{part}\n{CLOSES}{tail}"))
+}
+
+/// The first command that begins like this, with all it said.
+fn typed(transcript: &[String], command: &str) -> Result<String> {
+    let from = transcript.iter().position(|line| line.starts_with(command));
+    let from = from.with_context(|| format!("nobody typed {command:?}"))?;
+    let rest = transcript.get(from + 1..).unwrap_or_default();
+    let end =
+        rest.iter().position(|line| line.starts_with("$ ") || line.starts_with("--- ") || line.starts_with("=== "));
+    let lines = transcript.get(from..from + 1 + end.unwrap_or(rest.len())).unwrap_or_default();
+    Ok(lines.join("\n").trim().to_owned())
 }
 
 /// One restore without the lines of its progress, and the table of the end. Nothing is rephrased.
@@ -107,6 +137,15 @@ mod tests {
         assert_eq!(new, "head\n<!-- transcript -->\nnew\n<!-- /transcript -->\ntail\n");
         assert_eq!(between_the_marks(&new, "new").unwrap(), new);
         assert!(between_the_marks("no marks", "new").is_err());
+    }
+
+    #[test]
+    fn a_page_shows_the_first_command_that_begins_like_this_and_all_it_said() {
+        let transcript: Vec<String> =
+            ["$ a b c", "one", "", "exit 1", "", "$ a b d", "two", "", "--- next"].map(str::to_owned).into();
+        assert_eq!(typed(&transcript, "$ a b ").unwrap(), "$ a b c\none\n\nexit 1");
+        assert_eq!(typed(&transcript, "$ a b d").unwrap(), "$ a b d\ntwo");
+        assert!(typed(&transcript, "$ x").is_err());
     }
 
     #[test]
