@@ -6,6 +6,7 @@
 //! runs with the roles of `docs/rbac` and nothing else, the test's own kubectl as the administrator.
 
 mod access;
+pub mod backups;
 mod cases;
 mod dr;
 mod left;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 
 use dr_live::refused::{PutBack, There};
-use dr_live::{By, Cases, Class, Node, Shop, node, until};
+use dr_live::{By, Cases, Class, Node, Shop, backups, node, until};
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
@@ -31,11 +31,7 @@ fn back_up(node: &Node, name: &str, template: &Value) -> String {
         "spec": template,
     });
     node.apply(&backup.to_string());
-    until(&format!("backup {name} has ended"), 180, || {
-        let phase = node.get(&["backups.velero.io", name, "-n", "velero"])["status"]["phase"].clone();
-        let phase = phase.as_str()?.to_owned();
-        matches!(phase.as_str(), "Completed" | "PartiallyFailed" | "Failed" | "FailedValidation").then_some(phase)
-    })
+    backups::ended(node, name)["status"]["phase"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Whether the backup holds the database's data, by what Velero itself wrote into the object store.

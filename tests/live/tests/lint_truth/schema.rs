@@ -1,0 +1,84 @@
+//! Rules about manifests that the API server or kubectl reads otherwise, and about command lines.
+
+use super::truth::{On, Rule, Truths, all, backup, text, velero, written};
+
+fn taken(on: &On<'_>) -> String {
+    let applied = on.node().try_kubectl(&["apply", "-f", &on.file(), "--dry-run=server"]);
+    let told = if applied.status.success() { "the API server takes it" } else { "the API server refuses it" };
+    told.to_owned()
+}
+
+pub(super) fn rules(truths: &mut Truths<'_, '_>) {
+    let of = |id: &str, wrong: &str, right: &str, truths: &mut Truths<'_, '_>| {
+        truths.rule(&Rule { id, beside: "", wrong, right }, taken);
+    };
+    let whole = "includedNamespaces: [@ns@]\n";
+    let right = backup(&format!("{whole}ttl: 720h"));
+    of("wrong-type", &backup(&format!("{whole}ttl: 720")), &right, truths);
+    let hook = |on_error: &str| {
+        backup(&format!(
+            "{whole}hooks: {{resources: [{{name: a, pre: [{{exec: {{command: [a], onError: {on_error}}}}}]}}]}}"
+        ))
+    };
+    of("unknown-value", &hook("fail"), &hook("Fail"), truths);
+    let schedule =
+        |cron: &str| velero("Schedule", &format!("{cron}template: {{ttl: 720h, includedNamespaces: [@ns@]}}"));
+    of("missing-field", &schedule(""), &schedule("schedule: 0 2 * * *\n"), truths);
+    let wrong = backup(&format!("{whole}tll: 24h"));
+    let right = backup(&format!("{whole}ttl: 24h"));
+    // As a controller applies it; kubectl itself asks for a strict check.
+    truths.rule(&Rule { id: "unknown-field", beside: "", wrong: &wrong, right: &right }, |on| {
+        let made = ["create", "-f", &on.file(), "--dry-run=server", "--validate=ignore", "-o", "json"];
+        let made: serde_json::Value = serde_json::from_str(&on.node().kubectl(&made)).expect("JSON");
+        let kept = text(&made, "/spec/ttl") == "24h";
+        format!("the API server takes it, {}", if kept { "with the field" } else { "without the field" })
+    });
+    let wrong = backup("includedNamespaces: [@ns@]\nlabelSelector: {matchLabels: {a: b}}\nincludedNamespaces: [books]");
+    let right = backup("includedNamespaces: [@ns@]\nlabelSelector: {matchLabels: {a: b}}");
+    truths.rule(&Rule { id: "duplicate-key", beside: "", wrong: &wrong, right: &right }, |on| {
+        let made = ["create", "-f", &on.file(), "--dry-run=server", "-o", "json"];
+        let made: serde_json::Value = serde_json::from_str(&on.node().kubectl(&made)).expect("JSON");
+        let first = text(&made, "/spec/includedNamespaces/0") == on.namespace();
+        format!("kubectl sends {}", if first { "what is written" } else { "the last one alone" })
+    });
+    let one = backup(whole);
+    let other = one.replace("@name@", "@name@-second");
+    let (wrong, right) = (format!("{one}...\n{other}"), all(&[&one, &other]));
+    truths.rule(&Rule { id: "dropped-document", beside: "", wrong: &wrong, right: &right }, |on| {
+        let made = on.node().kubectl(&["create", "-f", &on.file(), "--dry-run=server", "-o", "name"]);
+        let count = made.lines().filter(|line| line.contains("backup")).count();
+        format!("kubectl sends {count} of the 2 objects")
+    });
+    command(truths);
+}
+
+/// The lines of a runbook are judged as what they would make.
+fn command(truths: &mut Truths<'_, '_>) {
+    let shell =
+        |ttl: &str| format!("#!/bin/sh\nvelero backup create truth-of-a-line --include-namespaces @ns@ --ttl {ttl}\n");
+    let (wrong, right) = (shell("30d"), shell("720h"));
+    let node = truths.shop.node;
+    let look = |text: &str, which: &str| {
+        let file = written(truths.shop, &format!("truth-line-{which}"), text).with_extension("sh");
+        std::fs::rename(file.with_extension("yaml"), &file).expect("rename");
+        let told = node.dr(&["lint", "--shell", &file.to_string_lossy(), "-o", "json"]).json();
+        let findings = told["findings"].as_array().cloned().unwrap_or_default();
+        let found = findings.iter().any(|finding| finding["rule"] == "command-refused");
+        let ttl = if which == "wrong" { "30d" } else { "720h" };
+        let ended = node.velero(&[
+            "backup",
+            "create",
+            "truth-of-a-line",
+            "--include-namespaces",
+            &truths.shop.namespace,
+            "--ttl",
+            ttl,
+            "-o",
+            "json",
+        ]);
+        assert_eq!(found, !ended.status.success(), "{which}: {}", String::from_utf8_lossy(&ended.stderr));
+        if ended.status.success() { "velero takes it" } else { "velero refuses it, and makes nothing" }.to_owned()
+    };
+    let (wrong, right) = (look(&wrong, "wrong"), look(&right, "right"));
+    truths.row("command-refused", &wrong, &right);
+}
