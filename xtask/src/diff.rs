@@ -9,11 +9,14 @@ mod generate;
 mod summary;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use dr_core::object::Object;
 use dr_core::select::{Backup, Cluster, Feature, Policies, Server, Version, select};
 use proptest::strategy::{Strategy, ValueTree};
@@ -30,27 +33,48 @@ use summary::Summary;
 pub(crate) struct Options {
     pub(crate) name: String,
     pub(crate) velero: Option<String>,
-    pub(crate) cases: usize,
-    /// Of the first world; each further one has the next.
-    pub(crate) seed: u64,
-    /// Goes on with worlds from this seed until the time is over, which is divided among the settings of the server.
-    pub(crate) more: Option<(u64, Duration)>,
+    /// Always the same: how many, and the seed of the first world; each further one has the next.
+    pub(crate) given: Seeds,
+    /// From a seed that no earlier run had.
+    pub(crate) new: Option<Seeds>,
     /// No world is begun later than this.
     pub(crate) at_most: Option<Duration>,
+    /// Side by side; each further one has a number behind the name.
+    pub(crate) planes: usize,
     pub(crate) record: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Seeds {
+    pub(crate) first: u64,
+    pub(crate) cases: usize,
+}
+
+impl Seeds {
+    /// One world each.
+    fn worlds(self) -> Range<u64> {
+        self.first..self.first.saturating_add(self.cases.div_ceil(OF_WORLD) as u64)
+    }
+}
+
+/// What a run has come to.
+pub(crate) struct Compared {
+    pub(crate) same: bool,
+    pub(crate) cases: usize,
+    /// Cases of worlds that the time did not reach.
+    pub(crate) left: usize,
 }
 
 /// Backups that share one world.
 const OF_WORLD: usize = 10;
 /// Worlds between two starts of the server with other settings, times those.
-const OF_ROUND: usize = 3 * OF_SERVERS as usize;
+const OF_ROUND: usize = 3 * SERVERS.len();
 /// For one backup.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// A backup in progress for longer is looked for in the server's log.
 const QUIET: Duration = Duration::from_secs(3);
-const OF_SERVERS: u32 = 5;
 /// The settings of the server that a world is judged under, in turn.
-const SERVERS: [&[&str]; OF_SERVERS as usize] = [
+const SERVERS: [&[&str]; 5] = [
     &["--features=EnableCSI"],
     &[],
     &["--features=EnableCSI", "--default-volumes-to-fs-backup"],
@@ -58,67 +82,114 @@ const SERVERS: [&[&str]; OF_SERVERS as usize] = [
     &["--features=EnableCSI", "--global-backup-volume-policies-configmap=global"],
 ];
 
-pub(crate) fn diff(options: &Options) -> Result<bool> {
+/// Worlds of one setting of the server, for which it starts once.
+struct Chunk {
+    turn: usize,
+    seeds: Vec<u64>,
+}
+
+/// What planes that work side by side share.
+struct Work<'o> {
+    options: &'o Options,
+    began: Instant,
+    version: Version,
+    chunks: Mutex<VecDeque<Chunk>>,
+    summary: Mutex<Summary>,
+    left: AtomicUsize,
+}
+
+pub(crate) fn diff(options: &Options) -> Result<Compared> {
     let began = Instant::now();
-    up::up(&up::Options { name: options.name.clone(), plane: true, velero: options.velero.clone(), servers: None })?;
-    let cache = Cache::open()?;
-    let servers = Servers::build(&cache, options.velero.as_deref())?;
-    let node = Node::open(&cache, &options.name)?;
-    let version: Version = servers_version(&node)?;
-    let mut bench = Bench::start(node, &servers)?;
-    world::ground(&bench.api, |manifest| bench.node.apply(manifest))?;
-    let mut summary = Summary::new(version);
-    for (seeds, time) in rounds(options) {
-        let passed = began.elapsed();
-        for (turn, flags) in (0..OF_SERVERS).zip(SERVERS) {
-            // A seed tells the settings too, so that it alone repeats a world.
-            let fits = |seed: &u64| seed % u64::from(OF_SERVERS) == u64::from(turn);
-            let share = time.map(|time| passed + time.saturating_sub(passed) * (turn + 1) / OF_SERVERS);
-            let over = || [share, options.at_most].into_iter().flatten().any(|end| began.elapsed() >= end);
-            let mut seeds = seeds.clone().filter(fits).take_while(|_| !over());
-            let Some(first) = seeds.next() else {
-                continue;
-            };
-            let known = |flag: &&str| !flag.starts_with("--global-") || version.has(Feature::GlobalPolicies);
-            let flags: Vec<&str> = flags.iter().copied().filter(known).collect();
-            bench.velero(&flags)?;
-            let server = server(&flags, version)?;
-            for seed in std::iter::once(first).chain(seeds) {
-                one_world(&mut bench, &flags, &server, seed, &mut summary)
-                    .with_context(|| format!("world of seed {seed}"))?;
-                println!("{:>6.0}s  seed {seed}: {}", began.elapsed().as_secs_f64(), summary.line());
-                if options.record {
-                    // After each: a run of hours that is interrupted has shown something, too.
-                    summary.write(&crate::cache::checkout()?, began.elapsed())?;
-                }
-            }
-        }
+    let mut benches = Vec::new();
+    for plane in 0..options.planes.max(1) {
+        let name = if plane == 0 { options.name.clone() } else { format!("{}-{plane}", options.name) };
+        benches.push(bench(&name, options.velero.as_deref())?);
     }
-    world::clear(&bench.api)?;
+    let version: Version = servers_version(&benches.first().context("there is no plane")?.node)?;
+    let work = Work {
+        options,
+        began,
+        version,
+        chunks: Mutex::new(chunks(options).into()),
+        summary: Mutex::new(Summary::new(version)),
+        left: AtomicUsize::new(0),
+    };
+    let ended = thread::scope(|scope| {
+        let all: Vec<_> = benches.iter_mut().map(|bench| scope.spawn(|| work_on(bench, &work))).collect();
+        let ended = all.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(anyhow!("its thread ended"))));
+        ended.collect::<Result<Vec<()>>>()
+    });
+    ended?;
+    let summary = work.summary.into_inner().map_err(|_| anyhow!("a plane's thread ended"))?;
     summary.print();
     if summary.cases == 0 {
         bail!("no case was compared in {:.0} s", began.elapsed().as_secs_f64());
     }
-    Ok(summary.differences.is_empty())
+    Ok(Compared { same: summary.differences.is_empty(), cases: summary.cases, left: work.left.into_inner() })
 }
 
-/// Seeds of worlds, a few for each setting of the server at a time, and until when there may be new ones.
-fn rounds(options: &Options) -> Vec<(Range<u64>, Option<Duration>)> {
-    let end = options.seed.saturating_add(options.cases.div_ceil(OF_WORLD) as u64);
-    let starts = (options.seed..end).step_by(OF_ROUND);
-    let given = starts.map(|start| (start..end.min(start.saturating_add(OF_ROUND as u64)), None));
-    let more = options.more.map(|(seed, time)| (seed..u64::MAX, Some(time)));
-    given.chain(more).collect()
+fn bench(name: &str, velero: Option<&str>) -> Result<Bench> {
+    up::up(&up::Options { name: name.to_owned(), plane: true, velero: velero.map(str::to_owned), servers: None })?;
+    let cache = Cache::open()?;
+    let servers = Servers::build(&cache, velero)?;
+    let bench = Bench::start(Node::open(&cache, name)?, &servers)?;
+    world::ground(&bench.api, |manifest| bench.node.apply(manifest))?;
+    Ok(bench)
 }
 
-/// One world for each setting of the server that is always the same, then new ones, as many as four minutes hold.
-pub(crate) fn sample(name: &str) -> Result<bool> {
-    let seed = new_seed();
-    println!("DR_SEED={seed}");
-    let time = Duration::from_secs(200);
-    let cases = SERVERS.len() * OF_WORLD;
-    let (more, at_most) = (Some((seed, time)), Some(time));
-    diff(&Options { name: name.to_owned(), velero: None, cases, seed: 1, more, at_most, record: false })
+/// Takes chunks until there is none.
+fn work_on(bench: &mut Bench, work: &Work<'_>) -> Result<()> {
+    let Work { options, began, version, .. } = *work;
+    let next = || work.chunks.lock().ok().and_then(|mut chunks| chunks.pop_front());
+    while let Some(Chunk { turn, seeds }) = next() {
+        let known = |flag: &&str| !flag.starts_with("--global-") || version.has(Feature::GlobalPolicies);
+        let flags: Vec<&str> = SERVERS.get(turn).copied().unwrap_or_default().iter().copied().filter(known).collect();
+        let mut started = None;
+        for seed in seeds {
+            if options.at_most.is_some_and(|end| began.elapsed() >= end) {
+                work.left.fetch_add(OF_WORLD, Ordering::Relaxed);
+                continue;
+            }
+            if started.is_none() {
+                bench.velero(&flags, version)?;
+                started = Some(server(&flags, version)?);
+            }
+            let Some(server) = &started else { continue };
+            one_world(bench, &flags, server, seed, &work.summary).with_context(|| format!("world of seed {seed}"))?;
+            let summary = work.summary.lock().map_err(|_| anyhow!("another plane's thread ended"))?;
+            println!("{:>6.0}s  seed {seed}: {}", began.elapsed().as_secs_f64(), summary.line());
+            if options.record {
+                // After each: a run of hours that is interrupted has shown something, too.
+                summary.write(&crate::cache::checkout()?, began.elapsed())?;
+            }
+        }
+    }
+    world::clear(&bench.api)
+}
+
+fn chunks(options: &Options) -> Vec<Chunk> {
+    let all = [Some(options.given), options.new].into_iter().flatten().map(Seeds::worlds);
+    let rounds = all.flat_map(|all| {
+        let starts = all.clone().step_by(OF_ROUND);
+        starts.map(move |start| start..all.end.min(start.saturating_add(OF_ROUND as u64)))
+    });
+    let of_round = |round: Range<u64>| {
+        (0..SERVERS.len()).map(move |turn| {
+            // A seed tells the settings too, so that it alone repeats a world.
+            let seeds = round.clone().filter(|seed| seed % SERVERS.len() as u64 == turn as u64).collect();
+            Chunk { turn, seeds }
+        })
+    };
+    rounds.flat_map(of_round).filter(|chunk| !chunk.seeds.is_empty()).collect()
+}
+
+/// What every run of the tests compares: 150 cases that are always the same and 50 new ones.
+pub(crate) fn sample(name: &str) -> Result<Compared> {
+    let first = new_seed();
+    println!("DR_SEED={first}");
+    let (given, new) = (Seeds { first: 1, cases: 150 }, Some(Seeds { first, cases: 50 }));
+    let at_most = Some(Duration::from_secs(25 * 60));
+    diff(&Options { name: name.to_owned(), velero: None, given, new, at_most, planes: 1, record: false })
 }
 
 /// A seed that no earlier run had.
@@ -162,7 +233,7 @@ fn runner(seed: u64) -> TestRunner {
     TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
-fn one_world(bench: &mut Bench, flags: &[&str], server: &Server, seed: u64, summary: &mut Summary) -> Result<()> {
+fn one_world(bench: &mut Bench, flags: &[&str], server: &Server, seed: u64, summary: &Mutex<Summary>) -> Result<()> {
     world::clear(&bench.api)?;
     let mut runner = runner(seed);
     let generated = |reason: proptest::test_runner::Reason| anyhow::anyhow!("generate: {reason}");
@@ -181,18 +252,12 @@ fn one_world(bench: &mut Bench, flags: &[&str], server: &Server, seed: u64, summ
     let cluster = facts::read(&bench.api)?;
     let mut found = Vec::new();
     for (name, asked) in &cases {
-        // One after the other: a backup that fails validation stalls Velero's queue for a minute.
+        // One after the other: the objects that one makes would be in the next.
         bench.api.create(&backups(""), &manifest(name, asked))?;
-        let mut backup = wait(bench, name)?;
-        if phase(&backup) == JAMMED {
-            bench.api.delete(&backups(&format!("/{name}")))?;
-            bench.velero(flags)?;
-            bench.api.create(&backups(""), &manifest(name, asked))?;
-            backup = wait(bench, name)?;
-        }
+        let backup = wait(bench, name)?;
         if phase(&backup) == PANIC {
             // It counts as running until the server starts anew, and no other backup would begin.
-            bench.velero(flags)?;
+            bench.velero(flags, server.version)?;
         }
         found.push(backup);
     }
@@ -205,6 +270,7 @@ fn one_world(bench: &mut Bench, flags: &[&str], server: &Server, seed: u64, summ
         };
         let said = judge(&cluster, server, name, asked)?;
         let (differences, compared) = compare::compare(&said, &found, stable);
+        let mut summary = summary.lock().map_err(|_| anyhow!("another plane's thread ended"))?;
         summary.count(flags, &said, asked, compared);
         for difference in differences {
             summary.differs(name, flags, asked, difference);
@@ -264,13 +330,6 @@ fn judge(cluster: &Cluster, server: &Server, name: &str, asked: &Asked) -> Resul
     Ok(select(cluster, &backup, server))
 }
 
-/// The phase of a backup that waits for one that is over: Velero 1.18 can count a backup that fails validation as
-/// running after it has forgotten it (`backup_queue_controller.go:Reconcile` notes `ReadyToStart` after the patch that
-/// starts the other controller), and starts none any more until the server starts anew.
-const JAMMED: &str = "Queued";
-/// One backup at a time is made here: none has to wait.
-const QUEUED: Duration = Duration::from_secs(10);
-
 /// The phase of a backup that ends in a panic of the server.
 const PANIC: &str = "InProgress";
 
@@ -288,7 +347,6 @@ fn wait(bench: &Bench, name: &str) -> Result<Value> {
             "Completed" | "PartiallyFailed" | "FailedValidation" => return Ok(backup),
             PANIC if began.elapsed() > QUIET && bench.panicked(name)? => return Ok(backup),
             "Failed" => bail!("backup {name} failed: {:?}", backup.pointer("/status/failureReason")),
-            JAMMED if began.elapsed() > QUEUED => return Ok(backup),
             _ if began.elapsed() > PATIENCE => bail!("backup {name} is {phase:?} after {} s", PATIENCE.as_secs()),
             _ => std::thread::sleep(Duration::from_millis(80)),
         }

@@ -10,6 +10,7 @@ mod current;
 mod demo;
 mod diff;
 mod dist;
+mod fuzz;
 mod golden;
 mod new;
 mod node;
@@ -61,6 +62,8 @@ enum Task {
     Selfcheck(SelfcheckArgs),
     /// Build the archive of the four executables and the manifest by which krew installs it
     Dist(DistArgs),
+    /// Lint on bytes that nobody wrote
+    Fuzz(fuzz::FuzzArgs),
     /// Ask others' programs again what tests expect of ours, and write the answers down
     Golden(GoldenArgs),
     /// Make the places of something new: a lint rule
@@ -154,13 +157,10 @@ enum DiffTask {
     Cron(CronArgs),
 }
 
-/// As many as take a quarter of a minute.
-const CRONS: usize = 130_000;
-
 #[derive(Args)]
 struct CronArgs {
     /// How many
-    #[arg(long, default_value_t = CRONS)]
+    #[arg(long, default_value_t = golden::cron::CASES)]
     cases: usize,
     /// Of the generator
     #[arg(long, default_value_t = 1)]
@@ -181,9 +181,15 @@ struct DiffArgs {
     /// Of the first ten; each further ten has the next one
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Afterwards go on with new seeds until so many minutes are over
-    #[arg(long)]
-    minutes: Option<u64>,
+    /// Afterwards so many of seeds that no earlier run had
+    #[arg(long, value_name = "CASES")]
+    new: Option<usize>,
+    /// Begin no further ten after so many minutes
+    #[arg(long, value_name = "MINUTES")]
+    at_most: Option<u64>,
+    /// How many planes work side by side; each takes a gigabyte
+    #[arg(long, default_value_t = 1)]
+    planes: usize,
     /// Write the summary into docs/evidence
     #[arg(long)]
     record: bool,
@@ -281,26 +287,30 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Bench(args) => return bench::bench(args),
         Task::Diff(DiffTask::Velero(args)) => {
-            let same = diff::diff(&diff::Options {
+            let compared = diff::diff(&diff::Options {
                 name: args.name,
                 velero: args.velero,
-                cases: args.cases,
-                seed: args.seed,
-                more: args.minutes.map(|minutes| (diff::new_seed(), Duration::from_secs(minutes * 60))),
-                at_most: None,
+                given: diff::Seeds { first: args.seed, cases: args.cases },
+                new: args.new.map(|cases| diff::Seeds { first: diff::new_seed(), cases }),
+                at_most: args.at_most.map(|minutes| Duration::from_secs(minutes * 60)),
+                planes: args.planes,
                 record: args.record,
             })?;
-            return Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            if compared.left > 0 {
+                println!("{} cases were left when the time was over", compared.left);
+            }
+            return Ok(if compared.same { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Task::Diff(DiffTask::Cron(args)) => golden::cron::compare(args.cases, args.seed, false)?,
         Task::Selfcheck(args) => node::selfcheck::selfcheck(args.plane)?,
         Task::Dist(args) => {
             dist::dist(args.base_url.as_deref(), dist::Pace::Whole)?;
         }
+        Task::Fuzz(args) => fuzz::fuzz(&args)?,
         Task::Golden(args) => match args.what {
             Golden::Yaml => golden::yaml(args.kubectl)?,
             Golden::Go => golden::go()?,
-            Golden::Cron => golden::cron::compare(CRONS, 1, true)?,
+            Golden::Cron => golden::cron::compare(golden::cron::CASES, 1, true)?,
             Golden::Schemas => golden::schemas()?,
             Golden::Commands => golden::commands()?,
         },

@@ -9,7 +9,8 @@ use anyhow::{Result, bail};
 use crate::cmd;
 
 /// A program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 18] = [
+    ("c++", "g++"),
     ("containerd", "containerd"),
     ("ctr", "containerd"),
     ("runc", "runc"),

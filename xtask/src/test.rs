@@ -15,7 +15,7 @@ use anyhow::Result;
 use crate::cache::{self, Cache};
 use crate::node;
 use crate::servers::Servers;
-use crate::{diff, dist, packages};
+use crate::{diff, dist, fuzz, golden, packages};
 
 mod cargo;
 pub(crate) mod current;
@@ -125,8 +125,19 @@ impl Tests<'_> {
             let long = self.take_ignored(|reason| reason.starts_with("long"));
             self.run_ignored("tests that take long", minutes(180), &long, &[]);
         }
+        self.fuzz();
         self.oldest_rust();
         self.cargo_deny();
+    }
+
+    /// libFuzzer is C++.
+    fn fuzz(&mut self) {
+        let name = "lint on bytes that nobody wrote";
+        if packages::find("c++").is_none() {
+            self.tally.skip(name, "there is no C++ compiler (c++)");
+            return;
+        }
+        self.ran(name, |_, _| fuzz::short().map(|()| true));
     }
 
     /// The toolchain is fetched where rustup is there; it stays, under its own name.
@@ -188,7 +199,9 @@ impl Tests<'_> {
             return;
         }
         self.ran("a node leaves the machine as it was", |_, _| node::selfcheck::selfcheck(false).map(|()| true));
-        self.selection();
+        self.ran("when cron expressions fire, against the library that Velero has", |_, _| {
+            golden::cron::compare(golden::cron::CASES, diff::new_seed(), false).map(|()| true)
+        });
         let stop_points = self.stop_points();
         self.check("the four executables", minutes(15), Cargo::tool().args(["build", "--locked", "--bins"]));
         let (long, mut listed) = (self.long, None);
@@ -211,14 +224,25 @@ impl Tests<'_> {
         }
     }
 
-    /// The selection engine against Velero, on a plane of its own.
-    fn selection(&mut self) {
-        let name = format!("ci-{}-diff", id());
-        self.ran("what we say of random backups is what Velero does", |_, _| diff::sample(&name));
-        self.ran("its plane goes down", |_, _| node::down::down(&name).map(|()| true));
+    /// What the selection engine said beside Velero.
+    fn selection(&mut self, (compared, took): (Result<diff::Compared>, Duration)) {
+        const NAME: &str = "what we say of random backups is what Velero does";
+        match compared {
+            Ok(diff::Compared { same, cases, left }) => {
+                self.tally.check(&format!("{NAME}: {cases}"), same, took);
+                if left > 0 {
+                    self.tally.skip(&format!("{left} of the random backups"), "the time for them was over");
+                }
+            }
+            Err(error) => {
+                println!("error: {error:#}");
+                self.tally.check(NAME, false, took);
+            }
+        }
     }
 
-    /// Restores on two nodes side by side, and the archive for krew in the time they wait.
+    /// Restores on two nodes side by side, and in the time they wait the archive for krew and the selection engine
+    /// against Velero, on a plane of its own.
     fn on_nodes(&mut self, names: [&str; 2], stop_points: Option<&PathBuf>, queue: &Mutex<VecDeque<queue::One>>) {
         let (root, long) = (self.root, self.long);
         let environments = names.map(|name| environment(root, name));
@@ -231,10 +255,11 @@ impl Tests<'_> {
             env
         });
         self.model_and_server(&one);
-        println!("\n== restores on two nodes, and the archive for krew meanwhile");
+        println!("\n== restores on two nodes, random backups and the archive for krew meanwhile");
         let began = Instant::now();
-        let (went, up, dist) = thread::scope(|scope| {
+        let (went, up, dist, compared) = thread::scope(|scope| {
             let dist = scope.spawn(|| (dist::dist(None, dist::Pace::Background), began.elapsed()));
+            let compared = scope.spawn(|| (on_a_plane(), began.elapsed()));
             let beside = scope.spawn(|| {
                 let [_, second] = names;
                 let up = bring_up(second);
@@ -245,10 +270,13 @@ impl Tests<'_> {
             let (up, more) = beside.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), Vec::new()));
             went.extend(more);
             let dist = dist.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), began.elapsed()));
-            (went, up, dist)
+            let compared =
+                compared.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), began.elapsed()));
+            (went, up, dist, compared)
         });
         self.ran("a second node comes up beside the first", |_, _| up.map(|()| true));
         self.tally.went(went);
+        self.selection(compared);
         self.krew(dist, one);
     }
 
@@ -299,6 +327,14 @@ impl Tests<'_> {
             }
         }
     }
+}
+
+/// Backups that nobody chose, on a control plane that is taken down again whatever they come to.
+fn on_a_plane() -> Result<diff::Compared> {
+    let name = format!("ci-{}-diff", id());
+    let compared = diff::sample(&name);
+    let down = node::down::down(&name);
+    compared.and_then(|compared| down.map(|()| compared))
 }
 
 fn bring_up(name: &str) -> Result<()> {

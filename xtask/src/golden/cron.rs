@@ -32,6 +32,8 @@ const ZONES: [&str; 14] = [
     "Asia/Kathmandu",
     "Asia/Tokyo",
 ];
+/// As many as take a quarter of a minute.
+pub(crate) const CASES: usize = 130_000;
 /// Committed of all that are asked.
 const KEPT: usize = 3_000;
 
