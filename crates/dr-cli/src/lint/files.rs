@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dr_lint::{Added, Input, Language, Reading, Version};
 
@@ -31,35 +32,89 @@ pub(super) struct Empty {
     pub(super) what: &'static str,
 }
 
+/// One file that is to be read, or standard input.
+struct Wanted {
+    path: PathBuf,
+    context: bool,
+    reading: Reading,
+}
+
+impl Wanted {
+    fn read(&self) -> Result<Added, Failure> {
+        let name = self.path.display().to_string();
+        let bytes = if name == "-" {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().lock().read_to_end(&mut bytes);
+            read.map(|_| bytes).map_err(|error| unreadable("standard input", error))?
+        } else {
+            fs::read(&self.path).map_err(|error| unreadable(&name, error))?
+        };
+        Ok(Added::read(name, &bytes, self.context, self.reading))
+    }
+}
+
 /// Reads what was named, in the order of names; says which files hold nothing.
 pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
+    let wanted = wanted(named)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut input = Input::default();
+    for added in side_by_side(&wanted, threads, Wanted::read) {
+        input.push(added?);
+    }
+    let empty = empty(&input);
+    Ok((input, empty))
+}
+
+/// The files, each once; one that is named twice is looked through for commands as well.
+fn wanted(named: &Named<'_>) -> Result<Vec<Wanted>, Failure> {
+    let mut wanted = Vec::new();
     let mut seen = BTreeSet::new();
     let walk = Walk { excluded: named.excluded, ignore: named.ignore };
-    // A file that is named twice is looked through for commands as well.
     let groups = [(named.shell, true, false), (named.files, false, false), (named.context, false, true)];
     for (paths, shell, context) in groups {
         for path in paths {
-            let reading = |name: &str| {
-                if shell { Reading::Commands(Language::of(name), named.velero) } else { Reading::Manifests }
-            };
-            if path == Path::new("-") {
-                let mut bytes = Vec::new();
-                let read = std::io::stdin().lock().read_to_end(&mut bytes);
-                read.map_err(|error| unreadable("standard input", error))?;
-                input.push(Added::read("-", &bytes, context, reading("-")));
-                continue;
-            }
-            for path in walk.files(path, shell)? {
-                if seen.insert(path.clone()) {
-                    let name = path.display().to_string();
-                    let bytes = fs::read(&path).map_err(|error| unreadable(&name, error))?;
-                    let reading = reading(&name);
-                    input.push(Added::read(name, &bytes, context, reading));
+            let stdin = path == Path::new("-");
+            let files = if stdin { vec![path.clone()] } else { walk.files(path, shell)? };
+            for path in files {
+                let language = Language::of(&path.display().to_string());
+                let reading = if shell { Reading::Commands(language, named.velero) } else { Reading::Manifests };
+                if stdin || seen.insert(path.clone()) {
+                    wanted.push(Wanted { path, context, reading });
                 }
             }
         }
     }
+    Ok(wanted)
+}
+
+/// What is made of each item, in their order, by as many threads as there is work for: one item costs no thread.
+fn side_by_side<I: Sync, R: Send>(items: &[I], threads: usize, of: impl Fn(&I) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut made = Vec::new();
+        while let Some((at, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
+        {
+            made.push((at, of(item)));
+        }
+        made
+    };
+    let mut made = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(work)).collect();
+        let mut made = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => made.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        made
+    });
+    made.sort_unstable_by_key(|(at, _)| *at);
+    made.into_iter().map(|(_, made)| made).collect()
+}
+
+fn empty(input: &Input) -> Vec<Empty> {
     let empty = input
         .files
         .iter()
@@ -71,10 +126,50 @@ pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
             Reading::Commands(..) => "no command of velero in it",
         },
     });
-    let empty = empty.collect();
-    Ok((input, empty))
+    empty.collect()
 }
 
 pub(super) fn unreadable(name: &str, error: std::io::Error) -> Failure {
     Failure::failed(format!("cannot read {name}"), error).with_exit(Exit::Usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_the_same_by_any_number_of_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted: Vec<Wanted> = (0..80)
+            .map(|at| {
+                let path = folder.path().join(format!("{at}.yaml"));
+                // Files that take longer come between such that take none.
+                let text = "a: [1, 2]\n---\n".repeat(1 + at * 37 % 53) + "kind: {\n";
+                fs::write(&path, format!("kind: Backup\nmetadata: {{name: b{at}}}\n---\n{text}")).unwrap();
+                Wanted { path, context: at % 7 == 0, reading: Reading::Manifests }
+            })
+            .collect();
+        let told = |threads| {
+            let mut input = Input::default();
+            for added in side_by_side(&wanted, threads, Wanted::read) {
+                input.push(added.unwrap());
+            }
+            let judgement = dr_lint::judge(&input, &dr_lint::Settings::default());
+            assert_eq!(judgement.findings.len(), 80 - 80usize.div_ceil(7));
+            format!("{:?} {:?} {judgement:?}", input.files, input.objects)
+        };
+        let one = told(1);
+        for threads in [2, 16, 200] {
+            assert!(told(threads) == one, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn of_several_files_that_cannot_be_read_the_first_is_named() {
+        let wanted: Vec<Wanted> = (0..50)
+            .map(|at| Wanted { path: format!("nowhere/{at}").into(), context: false, reading: Reading::Manifests })
+            .collect();
+        let failed = side_by_side(&wanted, 8, Wanted::read).into_iter().find_map(Result::err).unwrap();
+        assert_eq!(failed.error.to_string(), "cannot read nowhere/0");
+    }
 }
