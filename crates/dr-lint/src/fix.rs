@@ -1,7 +1,9 @@
 //! Fixes: edits that change exactly what they say.
 
+use std::collections::{BTreeMap, HashMap};
+
 use dr_yaml::edit::{self, Edit};
-use dr_yaml::{Path, Step};
+use dr_yaml::{Document, Path, Step};
 use serde_json::Value;
 
 use crate::finding::Finding;
@@ -62,45 +64,107 @@ pub fn edit_of(input: &Input, finding: &Finding) -> Option<Edit> {
     edit(input, object, finding.fix.as_ref()?)
 }
 
+/// One fix with what it does to the text.
+#[derive(Clone)]
+struct Tried<'i> {
+    object: &'i Object,
+    change: &'i Change,
+    edit: Edit,
+}
+
 /// A file with the fixes of these findings, and how many were made. One that would change anything else than it says, or
 /// that meets another, is left out.
 pub fn apply(input: &Input, file: usize, findings: &[&Finding]) -> Option<(String, usize)> {
     let text = &input.files.get(file)?.text;
-    let mut edits: Vec<Edit> = Vec::new();
-    let mut changed: Vec<(&Object, &Change)> = Vec::new();
-    let mut result = text.clone();
+    let mut by_document: BTreeMap<usize, Vec<Tried<'_>>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.file == file) {
         let Some(fix) = &finding.fix else { continue };
         let Some(object) = finding.object.and_then(|id| input.objects.get(id)) else { continue };
         let Some(edit) = edit(input, object, fix) else { continue };
-        let mut tried = edits.clone();
-        tried.push(edit);
-        let mut all = changed.clone();
-        all.push((object, &fix.change));
-        let Some(new) = edit::apply(text, &tried) else { continue };
-        if as_meant(input, file, &new, &all) {
-            (edits, changed, result) = (tried, all, new);
-        }
+        by_document.entry(object.document).or_default().push(Tried { object, change: &fix.change, edit });
     }
-    Some((result, changed.len()))
+    // Each document is read for itself; what all of them come to once more at the end.
+    let mut groups: Vec<Vec<Tried<'_>>> = Vec::new();
+    for (document, tried) in by_document {
+        let mut taken = Vec::new();
+        fitting(&tried, &mut taken, &|tried| document_as_meant(input, file, document, tried));
+        groups.push(taken);
+    }
+    let mut taken = Vec::new();
+    fitting(&groups, &mut taken, &|groups| file_as_meant(input, file, groups));
+    let taken = taken.concat();
+    let result = edited(text, 0, &taken)?;
+    Some((result, taken.len()))
 }
 
-/// Whether the new text reads as the old one with the changes and nothing else.
-fn as_meant(input: &Input, file: usize, new: &str, changes: &[(&Object, &Change)]) -> bool {
+/// As many of these as go together, the first ones first: all at once where nothing is wrong, by halves where something is.
+fn fitting<T: Clone>(items: &[T], taken: &mut Vec<T>, fit: &impl Fn(&[T]) -> bool) {
+    if items.is_empty() {
+        return;
+    }
+    let before = taken.len();
+    taken.extend_from_slice(items);
+    if fit(taken) {
+        return;
+    }
+    taken.truncate(before);
+    if items.len() > 1 {
+        let (first, second) = items.split_at(items.len() / 2);
+        fitting(first, taken, fit);
+        fitting(second, taken, fit);
+    }
+}
+
+/// A text that begins at a byte of its file, with edits by bytes of that file.
+fn edited(text: &str, base: usize, tried: &[Tried<'_>]) -> Option<String> {
+    let edits: Option<Vec<Edit>> = tried
+        .iter()
+        .map(|Tried { edit, .. }| {
+            let (start, end) = (edit.start.checked_sub(base)?, edit.end.checked_sub(base)?);
+            Some(Edit { start, end, with: edit.with.clone() })
+        })
+        .collect();
+    edit::apply(text, &edits?)
+}
+
+/// Whether the new text of a document reads as the old one with the changes and nothing else.
+fn document_as_meant(input: &Input, file: usize, document: usize, tried: &[Tried<'_>]) -> bool {
+    let Some(file) = input.files.get(file) else { return false };
+    let Some(old) = file.documents.get(document) else { return false };
+    let text = file.text.get(old.span.clone()).unwrap_or("");
+    let Some(new) = edited(text, old.span.start, tried) else { return false };
+    let mut read = dr_yaml::read(&dr_yaml::Text { text: new, encoding: file.encoding }).documents;
+    match (read.pop(), read.pop()) {
+        (Some(new), None) => same(&new, old, tried),
+        (Some(_) | None, _) => false,
+    }
+}
+
+/// The same of a whole file, with the changes by document.
+fn file_as_meant(input: &Input, file: usize, groups: &[Vec<Tried<'_>>]) -> bool {
     let Some(old) = input.files.get(file) else { return false };
-    let text = dr_yaml::Text { text: new.to_owned(), encoding: old.encoding };
+    let Some(new) = edited(&old.text, 0, &groups.concat()) else { return false };
+    let text = dr_yaml::Text { text: new, encoding: old.encoding };
     let documents = crate::input::documents(&text, old.reading).documents;
     if documents.len() != old.documents.len() {
         return false;
     }
-    documents.iter().zip(&old.documents).enumerate().all(|(at, (new, old))| {
-        let (Ok(new), Ok(old)) = (&new.tree, &old.tree) else { return new.tree.is_err() == old.tree.is_err() };
-        let (Ok(new), Ok(mut want)) = (new.value(), old.value()) else { return false };
-        for (object, change) in changes.iter().filter(|(object, _)| object.document == at) {
-            change_value(&mut want, &object.base, change);
-        }
-        new == want
-    })
+    let of: HashMap<usize, &[Tried<'_>]> =
+        groups.iter().filter_map(|group| Some((group.first()?.object.document, group.as_slice()))).collect();
+    documents
+        .iter()
+        .zip(&old.documents)
+        .enumerate()
+        .all(|(at, (new, old))| same(new, old, of.get(&at).copied().unwrap_or_default()))
+}
+
+fn same(new: &Document, old: &Document, tried: &[Tried<'_>]) -> bool {
+    let (Ok(new), Ok(old)) = (&new.tree, &old.tree) else { return new.tree.is_err() == old.tree.is_err() };
+    let (Ok(new), Ok(mut want)) = (new.value(), old.value()) else { return false };
+    for Tried { object, change, .. } in tried {
+        change_value(&mut want, &object.base, change);
+    }
+    new == want
 }
 
 fn change_value(value: &mut Value, base: &Path, change: &Change) {
@@ -130,4 +194,38 @@ fn at<'v>(value: &'v mut Value, path: &Path) -> Option<&'v mut Value> {
         Step::Key(key) => value.get_mut(key),
         Step::Index(index) => value.get_mut(index),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn tried(count: usize, bad: &[usize]) -> (Vec<usize>, usize) {
+        let items: Vec<usize> = (0..count).collect();
+        let (mut taken, looks) = (Vec::new(), Cell::new(0));
+        fitting(&items, &mut taken, &|some| {
+            looks.set(looks.get() + 1);
+            !some.iter().any(|item| bad.contains(item))
+        });
+        (taken, looks.get())
+    }
+
+    #[test]
+    fn what_goes_together_is_looked_at_once_and_what_does_not_is_found_by_halves() {
+        assert_eq!(tried(10_000, &[]), ((0..10_000).collect(), 1));
+        let (taken, looks) = tried(10_000, &[4_711]);
+        assert_eq!(taken.len(), 9_999);
+        assert!(looks < 40, "{looks}");
+        assert_eq!(tried(3, &[0, 2]).0, [1]);
+        assert_eq!(tried(0, &[]).0, [0; 0]);
+    }
+
+    #[test]
+    fn of_two_that_do_not_go_together_the_first_is_taken() {
+        let mut taken = Vec::new();
+        fitting(&[3, 1, 4, 1, 5], &mut taken, &|some| !(some.contains(&3) && some.contains(&4)));
+        assert_eq!(taken, [3, 1, 1, 5]);
+    }
 }

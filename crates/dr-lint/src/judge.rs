@@ -71,11 +71,11 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
     };
     problems(input, &on, &mut findings);
     let (mut findings, silenced) = suppress::apply(input, findings, &on);
-    let key = |finding: &Finding| {
-        let name = input.files.get(finding.file).map(|file| file.name.clone());
-        (name, finding.span.start, finding.span.end, finding.rule, finding.message.clone())
-    };
-    findings.sort_by_key(key);
+    let key = |finding: &Finding| (finding.span.start, finding.span.end, finding.rule);
+    let name = |finding: &Finding| input.files.get(finding.file).map(|file| file.name.as_str());
+    findings.sort_by(|a, b| {
+        name(a).cmp(&name(b)).then_with(|| key(a).cmp(&key(b))).then_with(|| a.message.cmp(&b.message))
+    });
     findings.dedup();
     let templates = input.files.iter().enumerate().filter(|(_, file)| file.template && !file.context);
     let (judged, seen): (Vec<_>, Vec<_>) =

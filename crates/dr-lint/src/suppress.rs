@@ -1,5 +1,7 @@
 //! `# dr-lint: ignore[rule, rule] reason`: behind a line, above one, or before the first key of a document.
 
+use std::collections::HashMap;
+
 use crate::finding::{Finding, Silenced};
 use crate::input::{File, Input};
 use crate::rule::Severity;
@@ -23,24 +25,12 @@ pub(crate) fn apply(
     on: &dyn Fn(&str) -> Option<Severity>,
 ) -> (Vec<Finding>, Vec<Silenced>) {
     let mut comments: Vec<Comment> = input.files.iter().enumerate().flat_map(|(at, file)| read(at, file)).collect();
+    let by = silencers(&findings, &mut comments);
     let mut left = Vec::new();
     let mut silenced = Vec::new();
-    for finding in findings {
-        let mut reason = None;
-        for comment in comments.iter_mut().filter(|comment| comment.file == finding.file) {
-            let start = finding.span.start;
-            if !(comment.over.start..=comment.over.end).contains(&start) {
-                continue;
-            }
-            for (rule, used) in comment.rules.iter().zip(&mut comment.used) {
-                if rule == finding.rule {
-                    *used = true;
-                    reason = Some(comment.reason.clone());
-                }
-            }
-        }
-        match reason {
-            Some(reason) => silenced.push(Silenced { finding, reason }),
+    for (finding, by) in findings.into_iter().zip(by) {
+        match by.and_then(|by| comments.get(by)) {
+            Some(comment) => silenced.push(Silenced { finding, reason: comment.reason.clone() }),
             None => left.push(finding),
         }
     }
@@ -76,6 +66,71 @@ pub(crate) fn apply(
     (left, silenced)
 }
 
+/// For each finding the last comment that silences it; comments learn whether they do. Each finding is handed out once,
+/// however many comments it lies under.
+fn silencers(findings: &[Finding], comments: &mut [Comment]) -> Vec<Option<usize>> {
+    let mut by = vec![None; findings.len()];
+    // Findings in the order of their places, and for each the next one that no comment has taken.
+    let mut places: HashMap<(usize, &str), Places> = HashMap::new();
+    for (at, finding) in findings.iter().enumerate() {
+        places.entry((finding.file, finding.rule)).or_default().starts.push((finding.span.start, at));
+    }
+    for places in places.values_mut() {
+        places.starts.sort_unstable();
+        places.free = (0..=places.starts.len()).collect();
+    }
+    for (number, comment) in comments.iter_mut().enumerate().rev() {
+        for (rule, used) in comment.rules.iter().zip(&mut comment.used) {
+            let Some(places) = places.get_mut(&(comment.file, rule.as_str())) else { continue };
+            let from = places.starts.partition_point(|(start, _)| *start < comment.over.start);
+            let to = places.starts.partition_point(|(start, _)| *start <= comment.over.end);
+            *used = from < to;
+            let mut next = places.free_from(from);
+            while next < to {
+                if let Some((_, at)) = places.starts.get(next)
+                    && let Some(by) = by.get_mut(*at)
+                {
+                    *by = Some(number);
+                }
+                places.take(next);
+                next = places.free_from(next);
+            }
+        }
+    }
+    by
+}
+
+/// The findings of one rule in one file.
+#[derive(Default)]
+struct Places {
+    /// Where each begins, and which it is.
+    starts: Vec<(usize, usize)>,
+    /// Itself where it is free, otherwise one behind it that was free once.
+    free: Vec<usize>,
+}
+
+impl Places {
+    fn take(&mut self, at: usize) {
+        if let Some(place) = self.free.get_mut(at) {
+            *place = at + 1;
+        }
+    }
+
+    /// The first one from a place on that is free, or the end.
+    fn free_from(&mut self, from: usize) -> usize {
+        let mut at = from;
+        while let Some(next) = self.free.get(at).copied().filter(|next| *next != at) {
+            // Whoever comes this way again goes half of it.
+            let further = self.free.get(next).copied().unwrap_or(next);
+            if let Some(place) = self.free.get_mut(at) {
+                *place = further;
+            }
+            at = further;
+        }
+        at
+    }
+}
+
 /// `; the nearest is "…"`.
 pub(crate) fn nearest(name: &str) -> String {
     let near = RULES.iter().map(|rule| (strsim::damerau_levenshtein(name, rule.id), rule.id)).min();
@@ -84,6 +139,8 @@ pub(crate) fn nearest(name: &str) -> String {
 
 fn read(at: usize, file: &File) -> Vec<Comment> {
     let mut found = Vec::new();
+    // Of comments below each other only the first looks for the line that follows all of them.
+    let mut stack = 0..0;
     for (place, document) in file.documents.iter().enumerate() {
         let Ok(tree) = &document.tree else { continue };
         let first = tree.nodes().map(|(id, _)| tree.span(id).start).min().unwrap_or(document.span.end);
@@ -95,7 +152,7 @@ fn read(at: usize, file: &File) -> Vec<Comment> {
                 document.span.clone()
             } else if before.trim().is_empty() {
                 // The next line that is neither blank nor a comment.
-                let mut below = line + 1;
+                let mut below = if stack.contains(&line) { stack.end } else { line + 1 };
                 let blank = |line: usize| {
                     let text = file.text.get(file.lines.span(line)).unwrap_or("").trim();
                     text.is_empty() || text.starts_with('#')
@@ -103,6 +160,7 @@ fn read(at: usize, file: &File) -> Vec<Comment> {
                 while below < file.lines.count() && blank(below) {
                     below += 1;
                 }
+                stack = line..below;
                 let span = file.lines.span(below);
                 span.start..span.end.saturating_sub(1)
             } else {
@@ -122,4 +180,63 @@ fn parse(text: &str) -> Option<(Vec<String>, String)> {
     let (rules, reason) = rest.strip_prefix('[')?.split_once(']')?;
     let rules = rules.split(',').map(|rule| rule.trim().to_owned()).filter(|rule| !rule.is_empty()).collect();
     Some((rules, reason.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(rule: &'static str, start: usize) -> Finding {
+        let path = dr_yaml::Path::root();
+        let (message, related) = (String::new(), Vec::new());
+        Finding {
+            rule,
+            severity: Severity::Info,
+            file: 0,
+            span: start..start + 1,
+            object: None,
+            path,
+            message,
+            related,
+            fix: None,
+        }
+    }
+
+    fn comment(rules: &[&str], over: dr_yaml::Span) -> Comment {
+        let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
+        let used = vec![false; rules.len()];
+        Comment { file: 0, span: 0..0, rules, reason: String::new(), over, used }
+    }
+
+    #[test]
+    fn the_last_comment_over_a_finding_silences_it_and_all_of_them_are_used() {
+        let findings = [finding("a", 5), finding("b", 5), finding("a", 20), finding("a", 0), finding("a", 9)];
+        let mut comments =
+            [comment(&["a"], 0..9), comment(&["a", "c"], 3..9), comment(&["b"], 6..9), comment(&["a"], 5..5)];
+        let by = silencers(&findings, &mut comments);
+        assert_eq!(by, [Some(3), None, None, Some(0), Some(1)]);
+        let used: Vec<&[bool]> = comments.iter().map(|comment| comment.used.as_slice()).collect();
+        assert_eq!(used, [&[true][..], &[true, false], &[false], &[true]]);
+    }
+
+    #[test]
+    fn however_many_comments_lie_over_however_many_findings_each_finding_is_taken_once() {
+        let findings: Vec<Finding> = (0..20_000).rev().map(|at| finding("a", at)).collect();
+        let mut comments: Vec<Comment> = (0..20_000).map(|at| comment(&["a"], at / 2..20_000)).collect();
+        let by = silencers(&findings, &mut comments);
+        for (finding, by) in findings.iter().zip(by) {
+            assert_eq!(by, Some((2 * finding.span.start + 1).min(19_999)));
+        }
+        let mut places = Places { starts: Vec::new(), free: (0..=1000).collect() };
+        let mut taken = 0;
+        for from in (0..1000).rev() {
+            let mut next = places.free_from(from);
+            while next < 1000 {
+                taken += 1;
+                places.take(next);
+                next = places.free_from(next);
+            }
+        }
+        assert_eq!(taken, 1000);
+    }
 }

@@ -92,10 +92,16 @@ pub fn insert(tree: &Tree, text: &str, map: &Path, key: &str, value: &str) -> Op
     let start = tree.span(first.key).start;
     let column = text.get(line_start(text, start)..start)?.chars().count();
     let end = line_end(text, tree.span(last.value).end.max(tree.span(last.key).end))?;
-    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    // Of the line before; looking through the whole text would cost as much for each of many edits.
+    let before = text.get(..end)?;
+    let newline = if before.rfind('\n').is_some_and(|at| before.get(..at).is_some_and(|line| line.ends_with('\r'))) {
+        "\r\n"
+    } else {
+        "\n"
+    };
     let value = if is_plain(value) { value.to_owned() } else { quoted(value) };
     let line = format!("{}{key}: {value}", " ".repeat(column));
-    let open = text.get(..end).is_some_and(|before| !before.ends_with('\n'));
+    let open = !before.ends_with('\n');
     let written = if open { format!("{newline}{line}") } else { format!("{line}{newline}") };
     Some(Edit::new(end..end, written))
 }
@@ -182,6 +188,10 @@ mod tests {
         check(text, more(text), Some("a:\n- b: 1\n  c: 2\n  k: Fail\nd: 3\n"));
         let text = "a:\n  - b: 1";
         check(text, more(text), Some("a:\n  - b: 1\n    k: Fail"));
+        let text = "a:\r\n- b: 1\r\nd: 3\r\n";
+        check(text, more(text), Some("a:\r\n- b: 1\r\n  k: Fail\r\nd: 3\r\n"));
+        let text = "a:\r\n- b: 1";
+        check(text, more(text), Some("a:\r\n- b: 1\r\n  k: Fail"));
         let text = "a: [{b: 1}]\n";
         check(text, more(text), None);
     }

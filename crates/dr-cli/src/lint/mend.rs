@@ -1,5 +1,6 @@
 //! `--fix` and `--diff`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -16,8 +17,11 @@ use crate::report::Failure;
 /// The files that change, with their new text and how many fixes are in it.
 fn mended(input: &Input, judgement: &Judgement, which: Fixes) -> Vec<(usize, String, usize)> {
     let wanted = |finding: &&Finding| finding.fix.as_ref().is_some_and(|fix| fix.safe || which == Fixes::Unsafe);
-    let findings: Vec<&Finding> = judgement.findings.iter().filter(wanted).collect();
-    let files = (0..input.files.len()).filter_map(|file| {
+    let mut findings: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
+    for finding in judgement.findings.iter().filter(wanted) {
+        findings.entry(finding.file).or_default().push(finding);
+    }
+    let files = findings.into_iter().filter_map(|(file, findings)| {
         let (text, count) = dr_lint::fix::apply(input, file, &findings)?;
         (count > 0).then_some((file, text, count))
     });

@@ -27,12 +27,19 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    let backups: Vec<&Object> = context.backups().into_iter().map(|spec| spec.object).collect();
+    if backups.is_empty() {
+        return;
+    }
     let derived = Derived::of(context);
     if derived.claims.is_empty() {
         return;
     }
-    let backups: Vec<&Object> = context.backups().into_iter().map(|spec| spec.object).collect();
-    let judged: Vec<_> = backups.iter().map(|backup| (*backup, outcome(context, &derived, backup))).collect();
+    let mut claims = Claims::new();
+    for (at, claim) in derived.claims.iter().enumerate() {
+        claims.entry((&claim.namespace, &claim.name)).or_default().push((at, claim));
+    }
+    let judged: Vec<_> = backups.iter().map(|backup| (*backup, outcome(context, &derived, &claims, backup))).collect();
     // Where another backup of these manifests has the data, this one may well be about the rest.
     let taken: HashSet<usize> = judged.iter().flat_map(|(_, outcome)| outcome.taken.iter().copied()).collect();
     for (backup, outcome) in &judged {
@@ -52,7 +59,10 @@ struct Outcome {
     taken: Vec<usize>,
 }
 
-fn outcome(context: &Context<'_>, derived: &Derived<'_>, backup: &Object) -> Outcome {
+/// Claims by namespace and name, with their places among the derived ones; two sets of one name make the same claim.
+type Claims<'d> = HashMap<(&'d str, &'d str), Vec<(usize, &'d Claim<'d>)>>;
+
+fn outcome(context: &Context<'_>, derived: &Derived<'_>, claims: &Claims<'_>, backup: &Object) -> Outcome {
     let mut outcome = Outcome::default();
     let Some(selection) = derived.select(context, backup) else { return outcome };
     // With snapshots off the server's own default decides whether files are copied.
@@ -73,9 +83,15 @@ fn outcome(context: &Context<'_>, derived: &Derived<'_>, backup: &Object) -> Out
     let included = |resource: &str, namespace: &str, name: &str| {
         verdict(resource, namespace, name).is_some_and(|item| item.verdict == Verdict::Included)
     };
-    for (at, claim) in derived.claims.iter().enumerate() {
+    // What can be in this backup, and not all claims there are: a thousand schedules may be for a namespace each.
+    let reached = items.iter().filter_map(|((resource, namespace, name), item)| {
+        let claims = claims.get(&((*namespace)?, *name)).filter(|_| *resource == "persistentvolumeclaims")?;
+        Some(claims.iter().map(move |(at, claim)| (*at, *claim, *item)))
+    });
+    let mut reached: Vec<_> = reached.flatten().collect();
+    reached.sort_by_key(|(at, ..)| *at);
+    for (at, claim, item) in reached {
         let Claim { workload, namespace, name, pod, .. } = claim;
-        let Some(item) = verdict("persistentvolumeclaims", namespace, name) else { continue };
         let reason = match item.verdict {
             Verdict::Excluded if item.chain.iter().any(|reason| reason.rule == Why::ExcludeLabel) => None,
             Verdict::Excluded => item.chain.last(),
