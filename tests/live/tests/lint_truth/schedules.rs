@@ -29,11 +29,14 @@ pub(super) fn rules(truths: &mut Truths<'_, '_>) {
     truths.rule(&rule, |on| {
         on.apply();
         on.node().apply(&healthy.replace("@ns@", on.namespace()));
-        // It takes a healthy one within a second or two.
-        std::thread::sleep(Duration::from_secs(10));
-        let other = on.node().get(&[SCHEDULES, "truth-healthy", "-n", "velero"]);
+        // It takes a healthy one within a second or two, and within some more once it can read them again.
+        let taken =
+            || text(&on.node().get(&[SCHEDULES, "truth-healthy", "-n", "velero"]), "/status/phase") == "Enabled";
+        let works = (0..40).any(|_| {
+            std::thread::sleep(Duration::from_secs(1));
+            taken()
+        });
         on.node().kubectl(&["delete", SCHEDULES, "truth-healthy", "-n", "velero"]);
-        let works = text(&other, "/status/phase") == "Enabled";
         format!("a Schedule that was made after it {}", if works { "is Enabled" } else { "is never looked at" })
     });
     by_the_minute(truths);

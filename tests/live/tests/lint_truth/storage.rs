@@ -23,7 +23,10 @@ fn location(on: &On<'_>) -> String {
 
 pub(super) fn rules(truths: &mut Truths<'_, '_>) {
     let default = truths.shop.node.get(&DEFAULT);
-    std::fs::create_dir_all(truths.shop.node.dir().join("s3/data").join(BUCKET)).expect("make a bucket");
+    let bucket = truths.shop.node.dir().join("s3/data").join(BUCKET);
+    // A backup of an earlier run would be in the way of another of its name.
+    drop(std::fs::remove_dir_all(&bucket));
+    std::fs::create_dir_all(bucket).expect("make a bucket");
     let config = default["spec"]["config"].to_string();
     let with = |config: &str, storage: &str, more: &str| {
         let storage = format!("{{bucket: {BUCKET}, prefix: truth{storage}}}");
