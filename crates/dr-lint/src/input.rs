@@ -120,6 +120,12 @@ impl Input {
         self.files.get(object.file)?.documents.get(object.document)?.tree.as_ref().ok()
     }
 
+    /// All bytes of an object.
+    pub(crate) fn whole(&self, object: &Object) -> Span {
+        let Some(tree) = self.tree(object) else { return 0..0 };
+        tree.find(&object.base).map_or(0..0, |found| tree.span(found.value))
+    }
+
     /// The bytes of what a path of an object leads to; of the nearest thing around it that is written.
     pub(crate) fn span(&self, object: &Object, path: &Path, key: bool) -> Span {
         let Some(tree) = self.tree(object) else { return 0..0 };

@@ -1,14 +1,22 @@
-//! `# dr-lint: ignore[rule, rule] reason`: behind a line, above one, or before the first key of a document.
+//! `# dr-lint: ignore[rule, rule] reason`: behind a line, above one, or before the first key of a document. And the
+//! annotation `ignore.kubectl-dr/RULE: reason` of an object, where there can be no comment or none stays.
 
 use std::collections::HashMap;
+
+use dr_yaml::Path;
+use serde_json::Value;
 
 use crate::finding::{Finding, Silenced};
 use crate::input::{File, Input};
 use crate::rule::Severity;
 use crate::rules::RULES;
 
-/// One comment that silences.
+/// The prefix of the annotations that silence.
+const PREFIX: &str = "ignore.kubectl-dr/";
+
+/// One comment or annotation that silences.
 struct Comment {
+    annotation: bool,
     file: usize,
     span: dr_yaml::Span,
     rules: Vec<String>,
@@ -24,7 +32,8 @@ pub(crate) fn apply(
     findings: Vec<Finding>,
     on: &dyn Fn(&str) -> Option<Severity>,
 ) -> (Vec<Finding>, Vec<Silenced>) {
-    let mut comments: Vec<Comment> = input.files.iter().enumerate().flat_map(|(at, file)| read(at, file)).collect();
+    let mut comments = annotations(input);
+    comments.extend(input.files.iter().enumerate().flat_map(|(at, file)| read(at, file)));
     let by = silencers(&findings, &mut comments);
     let mut left = Vec::new();
     let mut silenced = Vec::new();
@@ -48,10 +57,12 @@ pub(crate) fn apply(
         };
         if let Some(severity) = on("unused-suppression") {
             for (rule, _) in comment.rules.iter().zip(&comment.used).filter(|(_, used)| !**used) {
-                let message = if RULES.iter().any(|known| known.id == rule) {
-                    format!("nothing here is silenced by ignore[{rule}]")
-                } else {
+                let message = if !RULES.iter().any(|known| known.id == rule) {
                     format!("there is no rule {rule:?}{}", nearest(rule))
+                } else if comment.annotation {
+                    format!("nothing of this object is silenced by {PREFIX}{rule}")
+                } else {
+                    format!("nothing here is silenced by ignore[{rule}]")
                 };
                 left.push(about("unused-suppression", severity, message));
             }
@@ -59,8 +70,8 @@ pub(crate) fn apply(
         if comment.reason.is_empty()
             && let Some(severity) = on("suppression-without-reason")
         {
-            let message = "a suppression says why: # dr-lint: ignore[rule] reason".to_owned();
-            left.push(about("suppression-without-reason", severity, message));
+            let how = if comment.annotation { "the annotation's value" } else { "# dr-lint: ignore[rule] reason" };
+            left.push(about("suppression-without-reason", severity, format!("a suppression says why: {how}")));
         }
     }
     (left, silenced)
@@ -137,6 +148,27 @@ pub(crate) fn nearest(name: &str) -> String {
     near.filter(|(distance, _)| *distance <= 4).map(|(_, id)| format!("; the nearest is {id:?}")).unwrap_or_default()
 }
 
+/// The annotations of judged objects; each is over its whole object.
+fn annotations(input: &Input) -> Vec<Comment> {
+    let mut found = Vec::new();
+    for object in input.objects.iter().filter(|object| !object.context && object.command.is_none()) {
+        let all = object.raw.at("/metadata/annotations").and_then(Value::as_object);
+        for (key, reason) in all.into_iter().flatten() {
+            let Some(rule) = key.strip_prefix(PREFIX) else { continue };
+            found.push(Comment {
+                annotation: true,
+                file: object.file,
+                span: input.span(object, &Path::keys("metadata.annotations").key(key.as_str()), true),
+                rules: vec![rule.to_owned()],
+                reason: reason.as_str().unwrap_or_default().trim().to_owned(),
+                over: input.whole(object),
+                used: vec![false],
+            });
+        }
+    }
+    found
+}
+
 fn read(at: usize, file: &File) -> Vec<Comment> {
     let mut found = Vec::new();
     // Of comments below each other only the first looks for the line that follows all of them.
@@ -168,7 +200,7 @@ fn read(at: usize, file: &File) -> Vec<Comment> {
                 span.start..comment.span.start
             };
             let used = vec![false; rules.len()];
-            found.push(Comment { file: at, span: comment.span.clone(), rules, reason, over, used });
+            found.push(Comment { annotation: false, file: at, span: comment.span.clone(), rules, reason, over, used });
         }
     }
     found
@@ -205,7 +237,7 @@ mod tests {
     fn comment(rules: &[&str], over: dr_yaml::Span) -> Comment {
         let rules: Vec<String> = rules.iter().map(|rule| (*rule).to_owned()).collect();
         let used = vec![false; rules.len()];
-        Comment { file: 0, span: 0..0, rules, reason: String::new(), over, used }
+        Comment { annotation: false, file: 0, span: 0..0, rules, reason: String::new(), over, used }
     }
 
     #[test]
