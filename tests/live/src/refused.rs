@@ -76,11 +76,12 @@ impl<'n> There<'n> {
         self
     }
 
-    /// A kind of somebody else's, as a CRD that takes anything.
+    /// A kind of somebody else's, as a CRD that takes anything. It stays: Velero knows a kind for up to five minutes
+    /// after it is gone, and every backup meanwhile is `PartiallyFailed`, whoever made it.
     pub fn kind(&mut self, group: &str, version: &str, kind: &str, plural: &str) -> &mut Self {
         let name = format!("{plural}.{group}");
         let schema = json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
-        self.add(&json!({
+        let definition = json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
             "metadata": { "name": name },
@@ -90,7 +91,8 @@ impl<'n> There<'n> {
                 "names": { "kind": kind, "plural": plural, "singular": kind.to_lowercase() },
                 "versions": [{ "name": version, "served": true, "storage": true, "schema": schema }],
             },
-        }));
+        });
+        self.node.apply(&definition.to_string());
         self.node.kubectl(&["wait", "--for=condition=established", &format!("crd/{name}"), "--timeout=60s"]);
         until("the kind is served", 60, || self.node.try_kubectl(&["get", &name, "-A"]).status.success().then_some(()));
         self

@@ -84,7 +84,8 @@ impl<'n> Shop<'n> {
             .replace("@password@", &secret::password(namespace))
             .replace("@literal@", secret::LITERAL);
         node.apply(&format!("{manifest}\n---\n{}", access::bindings(namespace)));
-        until("the migration is through", 180, || {
+        // The scheduler looks again after five minutes at a pod whose volume came while it was looking.
+        until("the migration is through", 420, || {
             let job = node.get(&["job", "migration", "-n", namespace]);
             (job["status"]["succeeded"] == 1).then_some(())
         });

@@ -34,7 +34,7 @@ fn captured(truths: &Truths<'_, '_>, name: &str, spec: &str) -> String {
 
 pub(super) fn rules(truths: &mut Truths<'_, '_>) {
     let of_snapshot = captured(truths, "truth-of-snapshot", "includedNamespaces: [@ns@]");
-    captured(
+    let of_files = captured(
         truths,
         "truth-of-files",
         "includedNamespaces: [@ns@]\nsnapshotVolumes: false\ndefaultVolumesToFsBackup: true",
@@ -64,10 +64,10 @@ pub(super) fn rules(truths: &mut Truths<'_, '_>) {
             format!("{phase}, and the copy beside the original {}", if there { "is there" } else { "is not there" })
         })
     });
-    volumes(truths, &of_snapshot);
+    volumes(truths, &of_snapshot, &of_files);
 }
 
-fn volumes(truths: &mut Truths<'_, '_>, of_snapshot: &str) {
+fn volumes(truths: &mut Truths<'_, '_>, of_snapshot: &str, of_files: &str) {
     let claims = |backup: &str, more: &str| {
         velero(
             "Restore",
@@ -89,7 +89,7 @@ fn volumes(truths: &mut Truths<'_, '_>, of_snapshot: &str) {
     let list = "includedResources: [persistentvolumeclaims, persistentvolumes";
     let wrong = claims("truth-of-files", &format!("{list}]"));
     let right = claims("truth-of-files", &format!("{list}, pods, serviceaccounts, secrets]"));
-    let rule = Rule { id: "restore-without-pods", beside: "", wrong: &wrong, right: &right };
+    let rule = Rule { id: "restore-without-pods", beside: of_files, wrong: &wrong, right: &right };
     truths.rule(&rule, |on| {
         without_the_drill(on, |on| {
             let phase = restored(on);
