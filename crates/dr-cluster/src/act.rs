@@ -18,6 +18,8 @@ pub enum Answer {
     Conflict(String),
     /// The server will never accept it; nothing was changed.
     Rejected(String),
+    /// The server took no notice of it, and asks to wait longer than there was time.
+    Throttled(String),
     /// No answer, or one that says nothing about the effect. Look again.
     Unknown(String),
 }
@@ -58,6 +60,9 @@ fn judge(request: &Request, error: &ApiError) -> Answer {
             error.message.clone()
         }
     };
+    if error.is_throttled() {
+        return Answer::Throttled(told);
+    }
     if error.is_unknown() {
         return Answer::Unknown(told);
     }

@@ -45,12 +45,17 @@ impl ApiError {
 
     /// What the server answered instead of what was asked for.
     pub(crate) fn of_answer(code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
-        let status = serde_json::from_slice(body).unwrap_or_else(|_| {
+        let told: Option<kube::core::Status> = serde_json::from_slice(body).ok();
+        let mut status = told.unwrap_or_else(|| {
             // Fairness, proxies and paths that are not served speak plain text.
             let text = String::from_utf8_lossy(body);
             let text: String = text.trim().chars().take(LONGEST).collect();
             kube::core::Status::failure(&text, "").with_code(code)
         });
+        if status.code == 0 {
+            // JSON of a gateway, which is no Status.
+            status.code = code;
+        }
         let asked = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         Self { retry_after: asked.map(Duration::from_secs), ..from_status(&status) }
     }
@@ -190,6 +195,16 @@ mod tests {
     #[test]
     fn an_answer_of_something_in_between_leaves_the_effect_unknown() {
         assert!(ApiError::from(kube::Error::Api(Box::default())).is_unknown());
+    }
+
+    #[test]
+    fn an_answer_of_a_gateway_keeps_its_code_and_how_long_it_asks_to_wait() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RETRY_AFTER, "18446744073709551615".parse().unwrap());
+        let error = ApiError::of_answer(429, &headers, br#"{"message":"Rate limit exceeded"}"#);
+        assert_eq!((error.code, error.message.as_str()), (Some(429), "Rate limit exceeded"));
+        assert!(error.is_throttled());
+        assert!(!ApiError::of_answer(403, &HeaderMap::new(), br#"{"message":"no"}"#).is_passing());
     }
 
     #[test]

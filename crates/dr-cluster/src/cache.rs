@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy as _;
 use serde::de::DeserializeOwned;
@@ -17,8 +18,9 @@ use serde::{Deserialize, Serialize};
 const FORMAT: u32 = 1;
 /// Each file that is written has a name of its own.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
-/// Another version of this program may have judged otherwise.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What is of backups that are not known any more stays for so long: clusters that are reached by one address share a
+/// folder.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// Of one Velero; none where there is no home.
 #[derive(Debug, Clone)]
@@ -29,7 +31,6 @@ pub struct Cache {
 #[derive(Serialize, Deserialize)]
 struct Entry<T> {
     format: u32,
-    version: String,
     uid: String,
     what: String,
     holds: T,
@@ -68,7 +69,7 @@ impl Cache {
                 return None;
             }
         };
-        let ours = entry.format == FORMAT && entry.version == VERSION && entry.uid == uid && entry.what == what;
+        let ours = entry.format == FORMAT && entry.uid == uid && entry.what == what;
         if !ours {
             tracing::info!("{} is of another version, and not used", path.display());
         }
@@ -78,8 +79,7 @@ impl Cache {
     /// Whoever reads meanwhile finds the old or the new, never a part.
     pub fn write<T: Serialize>(&self, uid: &str, what: &str, holds: &T) {
         let Some((folder, name)) = self.folder.as_ref().zip(file(uid, what)) else { return };
-        let entry =
-            Entry { format: FORMAT, version: VERSION.to_owned(), uid: uid.to_owned(), what: what.to_owned(), holds };
+        let entry = Entry { format: FORMAT, uid: uid.to_owned(), what: what.to_owned(), holds };
         let written =
             serde_json::to_vec(&entry).map_err(io::Error::from).and_then(|text| replace(folder, &name, &text));
         if let Err(error) = written {
@@ -87,13 +87,18 @@ impl Cache {
         }
     }
 
-    /// Forgets backups that are no more.
-    pub fn keep_only(&self, uids: &BTreeSet<String>) {
+    /// Forgets backups that have been no more for long.
+    pub fn keep_only(&self, uids: &BTreeSet<String>, now: SystemTime) {
         let Some(entries) = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok()) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
             let known = name.to_str().and_then(|name| name.split('.').next()).is_some_and(|uid| uids.contains(uid));
-            if !known && let Err(error) = fs::remove_file(entry.path()) {
+            let written = entry.metadata().and_then(|found| found.modified()).ok();
+            let old = written.and_then(|at| now.duration_since(at).ok()).is_some_and(|age| age > FORGOTTEN_AFTER);
+            if !known
+                && old
+                && let Err(error) = fs::remove_file(entry.path())
+            {
                 tracing::info!("{} is left: {error}", entry.path().display());
             }
         }
@@ -157,9 +162,7 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(read(&whole[..length]), None, "cut at {length}");
         }
-        for (from, to) in
-            [("\"format\":1", "\"format\":2"), (VERSION, "0.0.0-other"), (UID, "another"), ("\"held\"", "7")]
-        {
+        for (from, to) in [("\"format\":1", "\"format\":2"), (UID, "another"), ("\"held\"", "7")] {
             assert!(whole.contains(from), "{whole}");
             assert_eq!(read(&whole.replace(from, to)), None, "{to}");
         }
@@ -177,12 +180,15 @@ mod tests {
     }
 
     #[test]
-    fn backups_that_are_no_more_are_forgotten() {
+    fn backups_that_have_been_no_more_for_long_are_forgotten() {
         let home = tempfile::tempdir().unwrap();
         let cache = Cache::in_folder(home.path());
         cache.write("a-1", "list", &1);
         cache.write("a-2", "list", &2);
-        cache.keep_only(&BTreeSet::from(["a-2".to_owned()]));
+        let (known, now) = (BTreeSet::from(["a-2".to_owned()]), SystemTime::now());
+        cache.keep_only(&known, now);
+        assert_eq!(cache.read("a-1", "list"), Some(1), "another cluster of the same address may know it");
+        cache.keep_only(&known, now + 2 * FORGOTTEN_AFTER);
         assert_eq!((cache.read::<i32>("a-1", "list"), cache.read("a-2", "list")), (None, Some(2)));
     }
 

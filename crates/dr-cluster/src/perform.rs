@@ -163,7 +163,7 @@ impl<E: Examiner> Performer<'_, E> {
                             continue;
                         }
                         Answer::Rejected(because) => return End::Failed(because),
-                        Answer::Conflict(because) | Answer::Unknown(because) => because,
+                        Answer::Conflict(because) | Answer::Throttled(because) | Answer::Unknown(because) => because,
                     }
                 }
                 Decision::Examine { pod, examination } => {

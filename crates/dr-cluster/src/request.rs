@@ -19,6 +19,9 @@ use crate::connect::Connection;
 /// How many objects a page of a list holds, as kubectl's own.
 const PAGE: usize = 500;
 
+/// How long a request that changes something is held up by a server that is busy: whoever sent it has a deadline of its
+/// own, and looks again.
+const SEND_WITHIN: Duration = Duration::from_secs(30);
 /// A shorter pause is over before anybody has read of it.
 const WORTH_A_WORD: Duration = Duration::from_secs(1);
 
@@ -70,7 +73,7 @@ pub(crate) async fn send(
     content_type: &str,
     body: Option<&Value>,
 ) -> Result<Value, ApiError> {
-    let deadline = Instant::now() + connection.request_timeout();
+    let deadline = Instant::now() + connection.request_timeout().min(SEND_WITHIN);
     let mut pauses = Pauses::new(deadline);
     loop {
         match send_for(connection, method.clone(), path, (JSON, content_type), body).await {
@@ -94,7 +97,7 @@ impl Pauses {
     /// Waits, or gives the error back at once when there is no time left for another try.
     async fn take(&mut self, connection: &Connection, path: &str, mut error: ApiError) -> Result<(), ApiError> {
         let pause = error.retry_after.unwrap_or_default().max(self.next);
-        if Instant::now() + pause >= self.deadline {
+        if Instant::now().checked_add(pause).is_none_or(|then| then >= self.deadline) {
             if let Some(asked) = error.retry_after {
                 error.message = format!("{}: the server asks to wait {} s more", error.message, asked.as_secs());
             }
@@ -225,7 +228,7 @@ pub(crate) async fn pages(
             let path = if query.is_empty() { base.to_owned() } else { format!("{base}?{}", query.join("&")) };
             let mut page = match read(connection, &path, accept, deadline).await {
                 // The list's version was compacted away between two pages.
-                Err(error) if error.code == Some(410) && !next.is_empty() => {
+                Err(error) if error.code == Some(410) && !next.is_empty() && limit.is_some() => {
                     tracing::debug!(target: "dr_cluster::request", "{path}: {error}; reading the list anew");
                     connection.tally.unread(objects.len());
                     limit = if broken { None } else { limit };

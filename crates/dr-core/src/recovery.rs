@@ -17,7 +17,7 @@ use crate::kind::Kind;
 use crate::object::{Key, Object};
 use crate::refusal::{Reason, Refusal};
 
-pub use gone::{gone, is_held, unlooked};
+pub use gone::{gone, is_held, is_held_since, unlooked};
 pub use reach::{Velero, policies_named, server, takes};
 
 /// Velero looks at its schedules every minute; a backup that is due is made by then.

@@ -42,7 +42,7 @@ pub use policy::Policies;
 pub use reason::{Place, Reason, Rule};
 pub use resources::{Resource, Resources};
 pub use selector::{LabelSelector, Requirement};
-pub use server::{Server, UnknownServer};
+pub use server::{Server, UnknownServer, runs_velero};
 pub use spec::{Backup, BadBackup, Spec};
 pub use version::{Feature, Version};
 

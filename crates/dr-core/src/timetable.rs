@@ -16,6 +16,7 @@ use crate::kind::Kind;
 use crate::object::Object;
 use crate::recovery::Limit;
 use crate::schedule;
+use crate::select::runs_velero;
 
 /// How far other Schedules are looked at.
 const AHEAD: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -230,12 +231,12 @@ pub fn shown(duration: SignedDuration) -> String {
 
 /// What the server of this Deployment keeps a backup for where it does not say so itself: `--default-backup-ttl`.
 pub fn server_ttl(deployment: &Object) -> Option<GoDuration> {
-    let containers = deployment.list_at("/spec/template/spec/containers").iter();
+    let containers = deployment.list_at("/spec/template/spec/containers").iter().filter(|one| runs_velero(one));
     let words = |container: &Value| -> Vec<String> {
         let list = |key: &str| container.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         list("command").into_iter().chain(list("args")).filter_map(|word| word.as_str().map(str::to_owned)).collect()
     };
-    containers.map(words).filter(|words| words.iter().any(|word| word == "server")).find_map(|words| {
+    containers.map(words).find_map(|words| {
         let mut words = words.iter();
         let flag = words.by_ref().find(|word| word.starts_with("--default-backup-ttl"))?;
         let value = match flag.split_once('=') {

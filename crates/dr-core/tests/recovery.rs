@@ -305,7 +305,8 @@ fn a_schedule_without_a_zone_runs_by_the_clock_of_veleros_server() {
     backup(&mut facts, "one", "11:00", &["data-db-0"]);
     schedule(&mut facts, "s", "0 1 * * *", json!({}));
     assert_eq!(judged(&facts).next.unwrap().at, "2026-01-03T01:00:00Z".parse().unwrap());
-    let container = json!({ "args": ["server"], "env": [{ "name": "TZ", "value": "Test/EastByTwo" }] });
+    let container =
+        json!({ "command": ["/velero"], "args": ["server"], "env": [{ "name": "TZ", "value": "Test/EastByTwo" }] });
     let object = json!({ "metadata": { "name": "velero", "namespace": "velero" },
                          "spec": { "template": { "spec": { "containers": [container] } } } });
     push(&mut facts, Kind::Deployment, object);

@@ -167,7 +167,11 @@ fn a_server_tells_how_long_it_keeps_backups() {
 /// Velero's server with this in its environment.
 fn server(env: &Value) -> Facts {
     let mut facts = empty();
-    let container = json!({ "name": "velero", "args": ["server"], "env": env });
+    let store = json!({ "name": "minio", "image": "minio/minio", "args": ["server", "/storage"] });
+    let beside = json!({ "metadata": { "name": "minio", "namespace": "velero" },
+                         "spec": { "template": { "spec": { "containers": [store] } } } });
+    push(&mut facts, Kind::Deployment, beside);
+    let container = json!({ "name": "velero", "command": ["/velero"], "args": ["server"], "env": env });
     let object = json!({ "metadata": { "name": "velero", "namespace": "velero" },
                          "spec": { "template": { "spec": { "containers": [container] } } } });
     push(&mut facts, Kind::Deployment, object);

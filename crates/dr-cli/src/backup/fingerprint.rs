@@ -118,7 +118,8 @@ pub(crate) async fn keep_after(
     session.patch(in_namespace(namespace, backup), json!({ "data": later })).await?;
     let labels = json!({ FINGERPRINT: backup, "kubectl-dr/namespace": namespace });
     let object = json!({ "metadata": { "labels": labels }, "data": all });
-    if let Err(failure) = session.create(beside_velero(session.velero_namespace(), backup), object).await {
+    if let Err(not) = session.create(beside_velero(session.velero_namespace(), backup), object).await {
+        let failure = Failure::from(not);
         let because = std::iter::once(failure.error.to_string()).chain(failure.causes()).collect::<Vec<_>>();
         warnings.push(format!("no copy of the fingerprints beside Velero: {}", because.join(": ")));
     }

@@ -20,6 +20,9 @@ use crate::progress::Progress;
 use crate::report::Failure;
 use crate::{config, json, out, render};
 
+/// Which hooks failed helps; the backup is done without it.
+const HOOKS_TOLD: std::time::Duration = std::time::Duration::from_secs(30);
+
 pub(crate) fn main(flags: &Flags, args: &BackupArgs) -> Result<Exit, Failure> {
     let namespace = flags.namespace("kubectl dr backup --ns NAMESPACE")?;
     glue::block_on(async {
@@ -72,20 +75,21 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
         ttl: args.ttl,
         hooks,
     };
-    let mut policies = Ok(());
+    let started = Timestamp::now();
+    let mut created = Ok(());
     if let Some(policy) = spec::policy(&wanted, &volumes) {
         let key = Key::namespaced(Kind::ConfigMap, session.velero_namespace(), spec::policy_name(&name));
-        made.push(key.clone());
-        policies = session.create(key, policy).await;
+        created = session.create(key.clone(), policy).await;
+        if created.is_ok() {
+            made.push(key);
+        }
     }
-    let started = Timestamp::now();
-    let created = match policies {
-        Ok(()) => session.create(key.clone(), spec::backup(&wanted, &volumes)).await,
-        Err(failure) => Err(failure),
-    };
-    if let Err(failure) = created {
-        session.take_back(&made, &key).await;
-        return Err(failure);
+    if created.is_ok() {
+        created = session.create(key.clone(), spec::backup(&wanted, &volumes)).await;
+    }
+    if let Err(not) = created {
+        session.take_back(&made, &not).await;
+        return Err(not.into());
     }
     progress.say(&format!("created backup {name}"));
     let ended = match follow::follow(session, &key, args.timeout, &progress).await {
@@ -103,7 +107,7 @@ async fn run(session: &Session, namespace: &str, flags: &Flags, args: &BackupArg
     warnings.extend(told_by_velero(&ended));
     if ended.i64_at("/status/hookStatus/hooksFailed").is_some_and(|count| count > 0) {
         // Which they were helps; that nobody can tell now does not make the backup worse.
-        let hooks = session.failed_hooks(&name).await;
+        let hooks = tokio::time::timeout(HOOKS_TOLD, session.failed_hooks(&name)).await.unwrap_or_default();
         let means = "a file copy may be that of a running engine, and what the hook was to write is missing or old";
         warnings.extend(hooks.into_iter().map(|hook| format!("a hook failed in {hook}; {means}")));
     }

@@ -63,7 +63,9 @@ impl Session {
                         match act::act(&self.connection, &request).await {
                             Answer::Applied => continue,
                             Answer::Rejected(because) => return Err(because),
-                            Answer::Conflict(because) | Answer::Unknown(because) => because,
+                            Answer::Conflict(because) | Answer::Throttled(because) | Answer::Unknown(because) => {
+                                because
+                            }
                         }
                     }
                     Decision::Ask | Decision::Examine { .. } => return Err("nobody can be asked here".to_owned()),

@@ -11,31 +11,65 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{PATIENCE, Session};
+use crate::out;
 use crate::report::Failure;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Why something was not made.
+#[derive(Debug)]
+pub(crate) struct NotMade {
+    failure: Failure,
+    /// No server took it. Otherwise it may be there, or come about yet.
+    surely: bool,
+}
+
+impl From<NotMade> for Failure {
+    fn from(not: NotMade) -> Self {
+        not.failure
+    }
+}
+
 impl Session {
-    /// Creates what is not there.
-    pub(crate) async fn create(&self, key: Key, object: Value) -> Result<(), Failure> {
-        let doing = format!("cannot create {key}");
+    /// Creates what is not there. What nobody answered is looked for before it is sent again.
+    pub(crate) async fn create(&self, key: Key, object: Value) -> Result<(), NotMade> {
+        let not = |because: String, surely: bool| {
+            let mut failure = because_of(format!("cannot create {key}"), because);
+            if !surely {
+                failure = failure.hint(format!("whether it is there is not known: kubectl get {}", words(&key)));
+            }
+            NotMade { failure, surely }
+        };
         let until = Instant::now() + PATIENCE;
         let request = Request::Create { key: key.clone(), object: object.clone() };
         let mut unanswered = false;
         loop {
-            match act::act(&self.connection, &request).await {
+            let because = match act::act(&self.connection, &request).await {
                 Answer::Applied => return Ok(()),
-                Answer::Conflict(_) if unanswered && self.holds(&key, &object).await? => return Ok(()),
-                Answer::Conflict(because) | Answer::Rejected(because) => return Err(because_of(doing, because)),
-                Answer::Unknown(because) if Instant::now() + PAUSE >= until => {
-                    let look = format!("whether it is there is not known: kubectl get {}", words(&key));
-                    return Err(because_of(doing, because).hint(look));
+                Answer::Conflict(because) if unanswered => {
+                    return match self.there(&key).await {
+                        Ok(Some(found)) if within(&object, &found.0) => Ok(()),
+                        Ok(_) => Err(not(because, true)),
+                        Err(unread) => Err(not(format!("{because}; {}", unread.error), false)),
+                    };
                 }
-                Answer::Unknown(because) => tracing::debug!("{key}: {because}; looking again"),
-            }
+                Answer::Conflict(because) | Answer::Rejected(because) | Answer::Throttled(because) => {
+                    return Err(not(because, !unanswered));
+                }
+                Answer::Unknown(because) => because,
+            };
             unanswered = true;
-            tokio::time::sleep(PAUSE).await;
+            if Instant::now() + PAUSE >= until || self.interrupted() {
+                return Err(not(because, false));
+            }
+            out::prose(&format!("{key}: {because}; looking again"));
+            self.pause(PAUSE).await;
+            if let Ok(Some(found)) = self.there(&key).await
+                && within(&object, &found.0)
+            {
+                return Ok(());
+            }
         }
     }
 
@@ -43,38 +77,36 @@ impl Session {
         let doing = format!("cannot change {key}");
         match act::act(&self.connection, &Request::Patch { key, patch }).await {
             Answer::Applied => Ok(()),
-            Answer::Conflict(because) | Answer::Rejected(because) | Answer::Unknown(because) => {
-                Err(because_of(doing, because))
+            Answer::Conflict(because)
+            | Answer::Rejected(because)
+            | Answer::Throttled(because)
+            | Answer::Unknown(because) => Err(because_of(doing, because)),
+        }
+    }
+
+    /// Takes away what this command made for an object that no server took; where it may come about yet, nothing.
+    pub(crate) async fn take_back(&self, made: &[Key], not: &NotMade) {
+        for key in made {
+            let left = if not.surely { self.delete(key).await.err() } else { Some("it may be wanted yet".to_owned()) };
+            if let Some(because) = left {
+                out::prose(&format!("{key} is left ({because}): kubectl delete {}", words(key)));
             }
         }
     }
 
-    /// Takes away what this command made for an object that the server did not take. Of one that is there all the same
-    /// nothing is taken.
-    pub(crate) async fn take_back(&self, made: &[Key], of: &Key) {
-        match self.there(of).await {
-            Ok(None) => {}
-            Ok(Some(_)) => return,
-            Err(failure) => return tracing::warn!("{} is left: {}", told(made), failure.error),
-        }
-        for key in made {
-            let found = self.there(key).await.ok().flatten();
-            let Some((uid, version)) = found.as_ref().and_then(|found| found.uid().zip(found.resource_version()))
-            else {
-                continue;
-            };
-            let request = Request::Delete {
-                key: key.clone(),
-                uid: uid.to_owned(),
-                resource_version: version.to_owned(),
-                grace_seconds: None,
-            };
-            match act::act(&self.connection, &request).await {
-                Answer::Applied => {}
-                Answer::Conflict(because) | Answer::Rejected(because) | Answer::Unknown(because) => {
-                    tracing::warn!("{key} is left: {because}");
-                }
-            }
+    async fn delete(&self, key: &Key) -> Result<(), String> {
+        let found = self.there(key).await.map_err(|unread| unread.error.to_string())?;
+        let Some((uid, version)) = found.as_ref().and_then(|found| found.uid().zip(found.resource_version())) else {
+            return Ok(());
+        };
+        let (uid, resource_version) = (uid.to_owned(), version.to_owned());
+        let request = Request::Delete { key: key.clone(), uid, resource_version, grace_seconds: None };
+        match act::act(&self.connection, &request).await {
+            Answer::Applied => Ok(()),
+            Answer::Conflict(because)
+            | Answer::Rejected(because)
+            | Answer::Throttled(because)
+            | Answer::Unknown(because) => Err(because),
         }
     }
 
@@ -83,14 +115,9 @@ impl Session {
         let found = seen.get(key).map_err(|error| Failure::failed(format!("cannot read {key}"), error))?;
         Ok(found.cloned())
     }
-
-    /// Whether it is there as it was sent. Servers add to objects, and leave nothing out.
-    async fn holds(&self, key: &Key, sent: &Value) -> Result<bool, Failure> {
-        Ok(self.there(key).await?.is_some_and(|found| within(sent, &found.0)))
-    }
 }
 
-/// Whether everything of the first is in the second.
+/// Whether everything of the first is in the second: servers add to objects, and leave nothing out.
 fn within(part: &Value, whole: &Value) -> bool {
     match (part, whole) {
         (Value::Object(part), Value::Object(whole)) => {
@@ -105,10 +132,6 @@ fn within(part: &Value, whole: &Value) -> bool {
 
 fn because_of(doing: String, because: String) -> Failure {
     Failure::failed(doing, anyhow::Error::msg(because))
-}
-
-fn told(keys: &[Key]) -> String {
-    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn words(key: &Key) -> String {

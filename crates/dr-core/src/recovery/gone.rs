@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::choose::includes;
+use crate::cover::time;
 use crate::facts::{Document, Facts, Unread};
 use crate::kind::Kind;
 use crate::object::Object;
@@ -29,8 +31,8 @@ pub fn gone(facts: &Facts, named: &BTreeSet<String>) -> Result<BTreeSet<String>,
 /// more is not known.
 pub fn unlooked(facts: &Facts) -> Result<usize, Unread> {
     let read = |backup: &Object| match facts.documents.get(backup.name()).map(|documents| &documents.volume_infos) {
-        Some(Document::Read(_) | Document::Failed(_)) => true,
-        Some(Document::NotRead) | None => false,
+        Some(Document::Read(_)) => true,
+        Some(Document::NotRead | Document::Failed(_)) | None => false,
     };
     let done = |backup: &Object| matches!(backup.str_at("/status/phase"), Some("Completed" | "PartiallyFailed"));
     let any = |backup: &Object| {
@@ -43,6 +45,26 @@ pub fn unlooked(facts: &Facts) -> Result<usize, Unread> {
 
 fn is_pattern(name: &str) -> bool {
     name.contains(['*', '?', '[', '{', '\\'])
+}
+
+/// Whether a backup that began at this time or later holds, or may hold, data of a namespace.
+pub fn is_held_since(facts: &Facts, namespace: &str, since: Timestamp) -> Result<bool, Unread> {
+    let holds = |backup: &Object| match facts.documents.get(backup.name()).map(|documents| &documents.volume_infos) {
+        Some(Document::Read(infos)) => {
+            infos.iter().any(|info| info.pointer("/pvcNamespace").and_then(Value::as_str) == Some(namespace))
+        }
+        Some(Document::Failed(_)) => true,
+        Some(Document::NotRead) | None => {
+            backup.list_at("/spec/includedNamespaces").iter().any(|name| name.as_str() == Some(namespace))
+        }
+    };
+    let began = |backup: &Object| {
+        time(backup, "/status/startTimestamp").or_else(|| time(backup, "/metadata/creationTimestamp"))
+    };
+    let mut backups = facts.of(Kind::Backup, &facts.velero_namespace)?;
+    Ok(backups.any(|backup| {
+        includes(backup, "/spec", namespace) && began(backup).is_none_or(|began| began >= since) && holds(backup)
+    }))
 }
 
 /// Whether a backup holds, or may hold, data of the namespace of the facts.

@@ -66,9 +66,7 @@ impl Server {
             let all = words("command").into_iter().chain(words("args"));
             all.filter_map(|word| word.as_str().map(str::to_owned)).collect()
         };
-        let server = containers
-            .map(|container| (container, args_of(container)))
-            .find(|(_, args)| args.iter().any(|arg| arg == "server"));
+        let server = containers.filter(|container| runs_velero(container)).map(|found| (found, args_of(found))).next();
         let Some((container, args)) = server else {
             return Err(UnknownServer::NoContainer(deployment.name().to_owned()));
         };
@@ -120,4 +118,15 @@ impl Server {
 /// Flags that take no following word.
 fn is_switch(flag: &str) -> bool {
     matches!(flag, "default-volumes-to-fs-backup" | "default-snapshot-move-data")
+}
+
+/// Whether a container is Velero's server, by its command and arguments, or its image where that brings the command. An
+/// object store that stands beside it may have a `server` of its own.
+pub fn runs_velero(container: &Value) -> bool {
+    let words = ["command", "args"].into_iter().filter_map(|key| container.get(key)?.as_array());
+    let words: Vec<&str> = words.flatten().filter_map(Value::as_str).collect();
+    let last = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
+    let velero = words.iter().any(|word| last(word) == "velero") || last(image).starts_with("velero");
+    velero && words.contains(&"server")
 }

@@ -7,6 +7,7 @@ use crate::cron;
 use crate::facts::Facts;
 use crate::kind::Kind;
 use crate::object::Object;
+use crate::select::runs_velero;
 
 /// By what an expression without a zone is counted.
 #[derive(Debug, Clone)]
@@ -31,11 +32,8 @@ impl Clock {
     /// Go reads `TZ` as it is (`time/zoneinfo_unix.go:initLocal`): a leading colon is nothing, none of it is UTC, and a
     /// name that it cannot load is UTC, too. None where the Deployment runs no server.
     fn of_server(deployment: &Object, get: &impl Fn(&str) -> Option<TimeZone>) -> Option<Self> {
-        let runs_server = |container: &&Value| {
-            let words = ["command", "args"].into_iter().filter_map(|key| container.get(key)?.as_array());
-            words.flatten().any(|word| word.as_str() == Some("server"))
-        };
-        let container = deployment.list_at("/spec/template/spec/containers").iter().find(runs_server)?;
+        let container =
+            deployment.list_at("/spec/template/spec/containers").iter().find(|container| runs_velero(container))?;
         let mut env = container.get("env").and_then(Value::as_array).into_iter().flatten();
         // Of two the last counts.
         let Some(set) = env.rfind(|one| one.get("name").and_then(Value::as_str) == Some("TZ")) else {

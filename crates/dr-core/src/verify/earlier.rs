@@ -44,9 +44,20 @@ impl Earlier {
         let before: Vec<String> = self.0.keys().cloned().collect();
         let before = before.iter().map(String::as_str);
         let names = of_volumes.chain(of_archive).chain(before).filter(|name| only.is_none_or(|only| only == *name));
-        let found: Vec<(String, OfNamespace)> =
+        let found: BTreeMap<String, OfNamespace> =
             names.map(|name| (name.to_owned(), found(at, verified, name))).collect();
-        self.0.extend(found);
+        for (name, mut new) in found {
+            if let Some(old) = self.0.get(&name) {
+                // Who could see nothing has not seen it better; and what it holds does not change.
+                if (new.verdict, old.verdict) == (Verdict::Unknown, Verdict::NotRestorable) {
+                    continue;
+                }
+                if new.volumes == 0 {
+                    new.volumes = old.volumes;
+                }
+            }
+            self.0.insert(name, new);
+        }
     }
 }
 

@@ -168,6 +168,11 @@ fn what_is_kept_of_a_verification_is_the_worst_of_each_namespace_and_never_older
     night.held.archive = Fetched::Worthless("cut short".into());
     earlier.add(at(4), &night.judged(), &night.held, Some("shop"));
     assert_eq!(earlier.of("shop").unwrap().verdict, Verdict::NotRestorable);
+    assert_eq!(earlier.namespaces().collect::<Vec<_>>(), ["shop"], "what it holds was seen once");
+    night.held.archive = Fetched::Unread("the object store answers 403".into());
+    earlier.add(at(5), &night.judged(), &night.held, None);
+    let found = earlier.of("shop").unwrap();
+    assert_eq!((found.at, found.verdict), (at(4), Verdict::NotRestorable), "who sees nothing sees nothing better");
 }
 
 #[test]

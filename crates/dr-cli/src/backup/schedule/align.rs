@@ -125,7 +125,7 @@ fn fence(version: &str) -> Value {
 async fn write(session: &Session, would: &Would, policy: &Policy) -> Result<(), Failure> {
     let key = Key::namespaced(Kind::ConfigMap, &would.velero, &policy.name);
     let Some(live) = &policy.live else {
-        return session.create(key, policy.object.clone()).await;
+        return Ok(session.create(key, policy.object.clone()).await?);
     };
     let Some(version) = live.resource_version() else {
         return Err(Failure::refused(format!("{key} has no resourceVersion, so a change to it cannot be seen")));

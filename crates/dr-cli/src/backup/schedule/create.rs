@@ -48,10 +48,10 @@ pub(super) async fn create(
             let key = Key::namespaced(Kind::ConfigMap, &would.velero, &policy.name);
             session.create(key, policy.object.clone()).await?;
         }
-        if let Err(failure) = session.create(would.key(), would.object.clone()).await {
+        if let Err(not) = session.create(would.key(), would.object.clone()).await {
             let made = policy.map(|policy| Key::namespaced(Kind::ConfigMap, &would.velero, &policy.name));
-            session.take_back(made.as_slice(), &would.key()).await;
-            return Err(failure);
+            session.take_back(made.as_slice(), &not).await;
+            return Err(not.into());
         }
     }
     let exit = would.shortfall().unwrap_or(Exit::Done);

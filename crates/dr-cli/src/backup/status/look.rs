@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dr_core::choose::{self, Covering, Newest, Request, What};
+use dr_core::cover::time;
 use dr_core::facts::{Document, Documents, Facts, Unread};
 use dr_core::kind::Kind;
 use dr_core::object::Key;
@@ -98,9 +99,14 @@ impl<'a> Look<'a> {
             gone.extend(verified.iter().filter(|name| !seen.contains(*name)).cloned());
             let Some(name) = gone.pop_first() else { break };
             let (held, recovery) = self.of(facts, &name, velero, until).await?;
-            let known = self.config.deleted(&name).is_some_and(|until| {
-                recovery.standing == Standing::Gone && recovery.point.as_ref().is_none_or(|point| point.taken < until)
-            });
+            let known = match self.config.deleted(&name) {
+                Some(until) => {
+                    recovery.standing == Standing::Gone
+                        && recovery.point.as_ref().is_some_and(|point| point.taken < until)
+                        && !recovery::is_held_since(facts, &name, until).map_err(cannot_tell)?
+                }
+                None => false,
+            };
             match (held, known) {
                 (true, true) => left.push(name.clone()),
                 (true, false) => found.push(recovery),
@@ -221,11 +227,12 @@ impl<'a> Look<'a> {
         let cache = self.session.cache();
         let known = backups(facts);
         if facts.all(Kind::Backup).is_ok() {
-            cache.keep_only(&known.iter().map(|(_, uid)| uid.clone()).collect());
+            cache.keep_only(&known.iter().map(|(_, uid)| uid.clone()).collect(), std::time::SystemTime::now());
         }
         for (backup, uid) in known {
             let mut documents = self.kept.get(&uid).cloned();
             if documents.is_none()
+                && is_validated(facts, &backup)
                 && let Some(infos) = cache.read(&uid, LIST)
             {
                 self.recalled.insert(uid);
@@ -252,6 +259,20 @@ impl<'a> Look<'a> {
         }
         self.kept = kept;
     }
+}
+
+/// Velero looks at its location once a minute, unless told otherwise; where it has not for long, only a download tells
+/// whether anything is there.
+const VALIDATED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+fn is_validated(facts: &Facts, backup: &str) -> bool {
+    let key = |kind, name: &str| Key::namespaced(kind, &facts.velero_namespace, name);
+    let backup = facts.get(&key(Kind::Backup, backup)).ok().flatten();
+    // Velero writes the name of the default one into each backup that it takes up.
+    let location = backup.map(|backup| backup.str_at("/spec/storageLocation").unwrap_or("default"));
+    let location = location.and_then(|name| facts.get(&key(Kind::BackupStorageLocation, name)).ok().flatten());
+    let validated = location.and_then(|location| time(location, "/status/lastValidationTime"));
+    validated.is_some_and(|at| facts.taken.duration_since(at) < VALIDATED_WITHIN)
 }
 
 /// Its documents do not change any more.
