@@ -332,7 +332,7 @@ impl Tests<'_> {
 /// Backups that nobody chose, on a control plane that is taken down again whatever they come to. Restores beside it are
 /// held to deadlines, so it steps back: on Linux the priority is the thread's own, and that of what it starts.
 fn on_a_plane() -> Result<diff::Compared> {
-    const STEPS_BACK: i32 = 10;
+    const STEPS_BACK: i32 = 5;
     rustix::process::setpriority_process(None, STEPS_BACK).context("step back")?;
     let name = format!("ci-{}-diff", id());
     let compared = diff::sample(&name);
