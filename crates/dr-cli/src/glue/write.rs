@@ -44,6 +44,7 @@ impl Session {
         let until = Instant::now() + PATIENCE;
         let request = Request::Create { key: key.clone(), object: object.clone() };
         let mut unanswered = false;
+        let mut told = String::new();
         loop {
             let because = match act::act(&self.connection, &request).await {
                 Answer::Applied => return Ok(()),
@@ -63,7 +64,10 @@ impl Session {
             if Instant::now() + PAUSE >= until || self.interrupted() {
                 return Err(not(because, false));
             }
-            out::prose(&format!("{key}: {because}; looking again"));
+            if told != because {
+                out::prose(&format!("{key}: {because}; looking whether it is there, and trying again"));
+                told.clone_from(&because);
+            }
             self.pause(PAUSE).await;
             if let Ok(Some(found)) = self.there(&key).await
                 && within(&object, &found.0)
