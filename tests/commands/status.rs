@@ -310,7 +310,7 @@ fn a_list_that_was_read_once_is_not_downloaded_again_and_a_damaged_copy_of_it_is
     std::fs::write(&file, "").unwrap();
     let told = site.run(BACKUP, &["status", "--rpo", LONG, "-v"]).stderr;
     assert_eq!(downloads(&site), 1);
-    assert!(told.contains("is damaged or of another version, and not used"), "{told}");
+    assert!(told.contains("is damaged or of another format, and not used"), "{told}");
 }
 
 /// When Velero looked at the location.

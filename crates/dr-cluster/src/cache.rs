@@ -1,6 +1,6 @@
-//! What was found out about finished backups, kept on this machine by the backup's uid: it does not change any more, and
-//! takes seconds to find out again. Nothing secret is in it, and nothing depends on it: what is not there, is damaged or
-//! is of another version is found out anew.
+//! What was found out about finished backups, kept on this machine by the backup's uid. Nothing secret is in it. What is
+//! not there, is damaged or is of another format is as if it had never been found out: a list is read anew, and a verdict
+//! is one that nobody has reached yet.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -65,13 +65,13 @@ impl Cache {
         let entry: Entry<T> = match serde_json::from_slice(&text) {
             Ok(entry) => entry,
             Err(error) => {
-                tracing::info!("{} is damaged or of another version, and not used: {error}", path.display());
+                tracing::info!("{} is damaged or of another format, and not used: {error}", path.display());
                 return None;
             }
         };
         let ours = entry.format == FORMAT && entry.uid == uid && entry.what == what;
         if !ours {
-            tracing::info!("{} is of another version, and not used", path.display());
+            tracing::info!("{} is of another format or backup, and not used", path.display());
         }
         ours.then_some(entry.holds)
     }
@@ -88,7 +88,7 @@ impl Cache {
     }
 
     /// Forgets backups that have been no more for long.
-    pub fn keep_only(&self, uids: &BTreeSet<String>, now: SystemTime) {
+    pub fn forget_all_but(&self, uids: &BTreeSet<String>, now: SystemTime) {
         let Some(entries) = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok()) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_of_another_version_or_of_another_backup_is_not_used() {
+    fn what_is_damaged_of_another_format_or_of_another_backup_is_not_used() {
         let home = tempfile::tempdir().unwrap();
         let cache = Cache::in_folder(home.path());
         cache.write(UID, "list", &"held");
@@ -186,9 +186,9 @@ mod tests {
         cache.write("a-1", "list", &1);
         cache.write("a-2", "list", &2);
         let (known, now) = (BTreeSet::from(["a-2".to_owned()]), SystemTime::now());
-        cache.keep_only(&known, now);
+        cache.forget_all_but(&known, now);
         assert_eq!(cache.read("a-1", "list"), Some(1), "another cluster of the same address may know it");
-        cache.keep_only(&known, now + 2 * FORGOTTEN_AFTER);
+        cache.forget_all_but(&known, now + 2 * FORGOTTEN_AFTER);
         assert_eq!((cache.read::<i32>("a-1", "list"), cache.read("a-2", "list")), (None, Some(2)));
     }
 

@@ -227,7 +227,7 @@ impl<'a> Look<'a> {
         let cache = self.session.cache();
         let known = backups(facts);
         if facts.all(Kind::Backup).is_ok() {
-            cache.keep_only(&known.iter().map(|(_, uid)| uid.clone()).collect(), std::time::SystemTime::now());
+            cache.forget_all_but(&known.iter().map(|(_, uid)| uid.clone()).collect(), std::time::SystemTime::now());
         }
         for (backup, uid) in known {
             let mut documents = self.kept.get(&uid).cloned();
