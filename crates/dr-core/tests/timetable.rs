@@ -3,7 +3,7 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-use dr_core::facts::Facts;
+use dr_core::facts::{Facts, Listed};
 use dr_core::kind::Kind;
 use dr_core::object::Object;
 use dr_core::recovery::Limit;
@@ -207,4 +207,21 @@ fn a_zone_that_the_server_cannot_load_or_that_is_not_known_is_utc_and_told() {
     let told = "the time zone of Velero's server is not known: TZ in Deployment velero comes from elsewhere, and is taken \
                 for UTC";
     assert_eq!(says(elsewhere), [("zone", told.to_owned())]);
+    let with = |field: &str, value: Value| {
+        let mut facts = server(&json!([]));
+        let Some(Listed::Objects(all)) = facts.objects.get_mut(&Kind::Deployment) else { panic!("a Deployment") };
+        all.last_mut().unwrap().0["spec"]["template"]["spec"]["containers"][0][field] = value;
+        told_of(&facts)
+    };
+    let told_of_env = with("envFrom", json!([{ "configMapRef": { "name": "zones" } }]));
+    assert!(told_of_env.contains("TZ may be in what envFrom of Deployment velero names"), "{told_of_env}");
+    let told_of_file = with("volumeMounts", json!([{ "name": "host", "mountPath": "/etc/localtime" }]));
+    assert!(told_of_file.contains("/etc/localtime of Deployment velero comes from elsewhere"), "{told_of_file}");
+    assert_eq!(with("volumeMounts", json!([{ "name": "plugins", "mountPath": "/plugins" }])), "");
+}
+
+/// What is said of the clock.
+fn told_of(facts: &Facts) -> String {
+    let told = told(facts, "0 1 * * *", hours(720), Some(hours(24)));
+    told.into_iter().find(|(about, _)| *about == "zone").map(|(_, says)| says).unwrap_or_default()
 }

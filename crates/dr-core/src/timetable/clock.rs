@@ -9,6 +9,8 @@ use crate::kind::Kind;
 use crate::object::Object;
 use crate::select::runs_velero;
 
+const LOCAL_TIME: &str = "/etc/localtime";
+
 /// By what an expression without a zone is counted.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -36,16 +38,26 @@ impl Clock {
             deployment.list_at("/spec/template/spec/containers").iter().find(|container| runs_velero(container))?;
         let mut env = container.get("env").and_then(Value::as_array).into_iter().flatten();
         // Of two the last counts.
-        let Some(set) = env.rfind(|one| one.get("name").and_then(Value::as_str) == Some("TZ")) else {
-            return Some(Self::utc());
-        };
+        let set = env.rfind(|one| one.get("name").and_then(Value::as_str) == Some("TZ"));
         let of = format!("Deployment {}", deployment.name());
-        if set.get("valueFrom").is_some_and(|from| !from.is_null()) {
+        let list = |key: &str| container.get(key).and_then(Value::as_array).into_iter().flatten();
+        // Without TZ Go reads the file.
+        let mounts_one = || list("volumeMounts").any(|mount| mount.get("mountPath").is_some_and(|at| at == LOCAL_TIME));
+        let elsewhere = match set {
+            Some(set) if set.get("valueFrom").is_some_and(|from| !from.is_null()) => Some(format!("TZ in {of}")),
+            None if list("envFrom").next().is_some() => Some(format!("TZ may be in what envFrom of {of} names, and")),
+            None if mounts_one() => Some(format!("{LOCAL_TIME} of {of}")),
+            Some(_) | None => None,
+        };
+        if let Some(elsewhere) = elsewhere {
             let says = format!(
-                "the time zone of Velero's server is not known: TZ in {of} comes from elsewhere, and is taken for UTC"
+                "the time zone of Velero's server is not known: {elsewhere} comes from elsewhere, and is taken for UTC"
             );
             return Some(Self { zone: TimeZone::UTC, says: Some(says) });
         }
+        let Some(set) = set else {
+            return Some(Self::utc());
+        };
         let text = set.get("value").and_then(Value::as_str).unwrap_or_default();
         let name = text.strip_prefix(':').unwrap_or(text);
         // The path of a file of the image, which is not looked into; those of the usual folder have the zones' names.
