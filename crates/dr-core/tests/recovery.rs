@@ -14,13 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use dr_core::choose::{Choice, Newest, Request, choose, covering};
 use dr_core::facts::{Archive, Document, Documents, Facts, Listed};
 use dr_core::kind::Kind;
-use dr_core::recovery::{Asked, Limit, Recovery, Standing, Survives, Velero, gone, is_held, judge, namespaces, server};
+use dr_core::recovery::{Asked, Limit, Recovery, Standing, Survives, Velero, judge, namespaces, server};
 use dr_core::select::{Policies, Server, Version};
 use jiff::SignedDuration;
 use jiff::tz::{Offset, TimeZone};
 use serde_json::{Value, json};
 
 mod common;
+#[path = "recovery/gone.rs"]
+mod gone;
 
 use common::{empty, push};
 
@@ -217,7 +219,7 @@ fn without_a_schedule_nothing_is_good_unless_somebody_says_how_old_it_may_be() {
     schedule(&mut facts, "other", "0 1 * * *", json!({ "spec": { "template": { "includedNamespaces": ["books"] } } }));
     is(&facts, Standing::NoSchedule, "no schedule includes it");
     schedule(&mut facts, "paused", "0 1 * * *", json!({ "spec": { "paused": true } }));
-    is(&facts, Standing::NoSchedule, "schedule paused takes nothing: it is paused");
+    is(&facts, Standing::NoSchedule, "schedule paused takes nothing: it is paused (remove spec.paused: true)");
 }
 
 #[test]
@@ -526,51 +528,19 @@ fn a_list_that_could_not_be_read_is_unknown_however_many_newer_backups_failed_ot
     assert_eq!(judged(&facts).standing, Standing::Nothing);
 }
 
-/// `shop` is deleted, with everything that was in it.
-fn deleted() -> Facts {
+#[test]
+fn a_velero_that_starts_no_backup_makes_no_schedule_count() {
     let mut facts = cluster();
     backup(&mut facts, "one", "11:00", &["data-db-0"]);
-    for kind in [Kind::StatefulSet, Kind::Pod, Kind::PersistentVolumeClaim, Kind::PersistentVolume] {
-        facts.objects.insert(kind, Listed::Objects(Vec::new()));
-    }
-    facts.objects.insert(Kind::Namespace, Listed::Objects(Vec::new()));
-    facts
-}
-
-#[test]
-fn a_namespace_that_is_deleted_is_the_most_endangered_and_told_with_its_newest_recovery_point() {
-    let mut facts = deleted();
     schedule(&mut facts, "s", "0 * * * *", json!({}));
-    assert_eq!(namespaces(&facts), Ok(BTreeSet::new()));
-    let shop = BTreeSet::from(["shop".to_owned()]);
-    assert_eq!(gone(&facts, &BTreeSet::new()), Ok(shop.clone()));
-    assert_eq!(gone(&facts, &shop), Ok(BTreeSet::new()));
-    let recovery = is(&facts, Standing::Gone, "the namespace is gone");
-    assert_eq!(recovery.point.unwrap().backup, "one");
-    assert!(Standing::Gone < Standing::Nothing);
-    push(&mut facts, Kind::Namespace, json!({ "metadata": { "name": "shop" } }));
-    is(&facts, Standing::Gone, "it has no claim any more");
-}
-
-#[test]
-fn a_namespace_that_is_gone_is_known_by_copies_lists_and_names() {
-    let none = BTreeSet::new();
-    let shop = BTreeSet::from(["shop".to_owned()]);
-    let mut facts = deleted();
-    facts.documents.clear();
-    facts.objects.insert(Kind::Backup, Listed::Objects(Vec::new()));
-    assert_eq!(gone(&facts, &none), Ok(shop.clone()), "by its file copies");
-    facts.objects.insert(Kind::PodVolumeBackup, Listed::Objects(Vec::new()));
-    assert_eq!(gone(&facts, &none), Ok(none.clone()));
-    assert_eq!(is_held(&facts), Ok(false));
-    backup(&mut facts, "named", "10:00", &[]);
-    assert_eq!(gone(&facts, &none), Ok(shop.clone()), "a backup names it");
-    assert_eq!(is_held(&facts), Ok(false), "and holds nothing of it");
-    facts.documents.get_mut("named").unwrap().volume_infos = Document::Failed("answered 403".to_owned());
-    assert_eq!(is_held(&facts), Ok(true), "or may");
-    let recovery = judged(&facts);
-    assert_eq!(recovery.standing, Standing::Unknown);
-    assert!(recovery.because.starts_with("there is no such namespace; backup named: "), "{}", recovery.because);
+    assert_eq!(judged(&facts).standing, Standing::Good);
+    let queued = json!({ "kind": "Backup", "metadata": { "name": "stuck", "namespace": "velero", "creationTimestamp": "2026-01-02T11:00:00Z" },
+                         "spec": { "includedNamespaces": ["elsewhere"] }, "status": { "phase": "Queued" } });
+    push(&mut facts, Kind::Backup, queued);
+    let because = "schedule s takes nothing: Velero starts no backup any more: stuck has been queued since \
+                   2026-01-02T11:00:00Z, and none runs (start its server anew: kubectl -n velero rollout restart \
+                   deployment/velero)";
+    is(&facts, Standing::NoSchedule, because);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn plan(
             }
         };
         if let Some(found) = schedule::idle(object, namespace).as_ref().or(stopped.as_ref()) {
-            idle(&found.says);
+            idle(&format!("{} ({})", found.says, found.fix));
             continue;
         }
         let Ok(cron) = Cron::parse(object.str_at("/spec/schedule").unwrap_or("")) else {
