@@ -9,10 +9,12 @@ pub mod fix;
 mod hooks;
 pub mod input;
 pub mod judge;
+mod restored;
 pub mod rule;
 pub mod rules;
 mod schema;
 mod shell;
+mod store;
 mod suppress;
 mod velero;
 

@@ -51,6 +51,7 @@ mod resource_in_wrong_scope;
 mod restic_by_name;
 mod restore_from_nowhere;
 mod restore_names_a_schedule;
+mod restore_of_claims_alone;
 mod restore_without_pods;
 mod retention_shorter_than_interval;
 mod schedule_name_too_long;
@@ -109,6 +110,7 @@ pub const RULES: &[&Rule] = &[
     &several_default_locations::RULE,
     &two_certificate_authorities::RULE,
     &restore_without_pods::RULE,
+    &restore_of_claims_alone::RULE,
     &update_keeps_the_data::RULE,
     &policy_reference_ignored::RULE,
     &policy_unreadable::RULE,

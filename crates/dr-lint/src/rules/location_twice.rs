@@ -7,6 +7,7 @@ use crate::finding::{Draft, on};
 use crate::input::Object;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+use crate::store::Place;
 
 pub(super) const RULE: Rule = Rule {
     id: "location-twice",
@@ -22,22 +23,14 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    let place = |location: &Object| {
-        let text = |pointer: &str| location.raw.str_at(pointer).unwrap_or("").trim_matches('/').to_owned();
-        let bucket = text("/spec/objectStorage/bucket");
-        (!bucket.is_empty()).then(|| {
-            let config = location.raw.at("/spec/config").map(ToString::to_string);
-            (text("/spec/provider"), bucket, text("/spec/objectStorage/prefix"), config)
-        })
-    };
     let writes = |location: &&Object| location.raw.str_at("/spec/accessMode") != Some("ReadOnly");
     let all: Vec<&Object> = context.seen(Kind::BackupStorageLocation).filter(writes).collect();
     for (at, location) in all.iter().enumerate().filter(|(_, location)| !location.context) {
-        let Some(own) = place(location) else { continue };
+        let Some(own) = Place::of(location) else { continue };
         let other = all.iter().enumerate().find(|(other, object)| {
             *other != at
                 && (object.name(), object.raw.namespace()) != (location.name(), location.raw.namespace())
-                && place(object).as_ref() == Some(&own)
+                && Place::of(object).as_ref() == Some(&own)
         });
         if let Some((_, other)) = other {
             let path = Path::keys("spec.objectStorage.bucket");

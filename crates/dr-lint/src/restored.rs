@@ -1,0 +1,49 @@
+//! What a Restore brings back of volumes, as far as the manifests tell.
+
+use dr_core::kind::Kind;
+use serde_json::Value;
+
+use crate::input::Object;
+use crate::judge::Context;
+use crate::velero::Spec;
+
+/// Whether it takes claims, and neither pods nor the snapshots that claims come back from without them.
+pub(crate) fn claims_alone(restore: &Spec<'_>) -> bool {
+    let names = restore.strings("includedResources");
+    let first = |name: &str| name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+    let any = |wanted: &[&str]| names.iter().any(|(_, name)| wanted.contains(&first(name).as_str()));
+    let claims = any(&["persistentvolumeclaims", "persistentvolumeclaim", "pvc"]);
+    let pods = any(&["pods", "pod", "po"]) || names.iter().any(|(_, name)| name.contains('*'));
+    claims && !pods && !any(&["volumesnapshots", "volumesnapshot", "vs", "volumesnapshotcontents"])
+}
+
+/// Whether what is restored from was copied file by file; none where the manifests do not tell.
+pub(crate) fn copied_as_files(context: &Context<'_>, restore: &Spec<'_>) -> Option<bool> {
+    let is_source = |object: &Object| {
+        let field = if object.kind == Some(Kind::Backup) { "backupName" } else { "scheduleName" };
+        restore.get(field).and_then(Value::as_str) == Some(object.name())
+            && restore.object.raw.namespace() == object.raw.namespace()
+    };
+    let seen = context.input.objects.iter().filter_map(|object| Some((is_source(object), says(object)?)));
+    let seen: Vec<(bool, Option<bool>)> = seen.collect();
+    let known = seen.iter().any(|(source, _)| *source);
+    let may_be = |wanted: Option<bool>| seen.iter().any(|(source, says)| (*source || !known) && *says == wanted);
+    let annotation = |object: &Object| object.raw.0.to_string().contains("backup.velero.io/backup-volumes\":");
+    let server = context.server().map(|server| server.default_volumes_to_fs_backup);
+    if may_be(Some(true)) || may_be(None) && server == Some(true) || context.input.objects.iter().any(annotation) {
+        return Some(true);
+    }
+    (known && (!may_be(None) || server == Some(false))).then_some(false)
+}
+
+/// What a Backup or Schedule says of copying all volumes file by file.
+#[expect(clippy::option_option, reason = "no backup, a backup that leaves it to the server, and one that says it")]
+fn says(object: &Object) -> Option<Option<bool>> {
+    let spec = match object.kind {
+        Some(Kind::Backup) => "/spec",
+        Some(Kind::Schedule) => "/spec/template",
+        Some(_) | None => return None,
+    };
+    let says = |field: &str| object.raw.bool_at(&format!("{spec}/{field}"));
+    Some(says("defaultVolumesToFsBackup").or_else(|| says("defaultVolumesToRestic")))
+}

@@ -1,0 +1,29 @@
+//! A Restore takes claims and no pods, and nothing tells how their data was taken.
+
+use crate::finding::{Draft, on};
+use crate::judge::Context;
+use crate::restored;
+use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    id: "restore-of-claims-alone",
+    family: Family::Restore,
+    severity: Severity::Warning,
+    appetite: Appetite::Pedantic,
+    summary: "A Restore takes claims and no pods, and nothing tells how their data was taken.",
+    costs: "Where files were copied, the restore is Completed and the volume is empty.",
+    proven: "Velero 1.18.3 on a real cluster: a file-system backup restored with persistentvolumeclaims and persistentvolumes alone was Completed with 0 errors, and the database had no table.",
+    fix: Fixable::No,
+    page: include_str!("../../../../docs/rules/restore-of-claims-alone.md"),
+    check,
+};
+
+fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    for spec in context.restores() {
+        if restored::claims_alone(&spec) && restored::copied_as_files(context, &spec).is_none() {
+            let message = "claims without pods: if their files were copied, they come back empty and the phase is \
+                           Completed";
+            out.push(on(spec.object, spec.at("includedResources"), message));
+        }
+    }
+}
