@@ -288,6 +288,18 @@ fn policies_of_a_create_that_ended_before_its_schedule_are_taken_on_and_those_of
 }
 
 #[test]
+fn a_backup_whose_policies_cannot_be_made_leaves_those_of_a_schedule_alone() {
+    let site = both_ways();
+    let made = site.run(BACKUP, &create(&[]));
+    assert!(matches!(made.code, 0 | 6), "{}", made.stderr);
+    let before = site.served.api.world().keys_of(Kind::ConfigMap);
+    assert!(before.contains(&policies()));
+    let error = site.document(1, BACKUP, &["--ns", NAMESPACE, "--name", NAMESPACE]);
+    assert!(error["message"].as_str().unwrap().contains(&format!("dr-policy-{NAMESPACE}")), "{error:#}");
+    assert_eq!(site.served.api.world().keys_of(Kind::ConfigMap), before);
+}
+
+#[test]
 fn policies_are_aligned_behind_a_fence_and_go_when_one_way_is_left() {
     let site = both_ways();
     let made = site.run(BACKUP, &create(&[])).code;

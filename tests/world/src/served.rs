@@ -122,13 +122,14 @@ impl Served {
 
     /// The next so many requests whose line (`GET /api/v1/pods?limit=500`) contains a text fare like this.
     pub fn plant(&self, line: &str, fault: Fault, times: usize) {
-        let planted = Planted { line: line.to_owned(), fault, left: times };
+        let planted = Planted { line: line.to_owned(), fault, left: times, hits: 0 };
         self.server.planted.lock().expect("no test has panicked").push(planted);
     }
 
-    /// From now on nothing befalls any request.
-    pub fn undisturbed(&self) {
-        self.server.planted.lock().expect("no test has panicked").clear();
+    /// From now on nothing befalls any request; how many something has befallen.
+    pub fn undisturbed(&self) -> usize {
+        let mut planted = self.server.planted.lock().expect("no test has panicked");
+        planted.drain(..).map(|one| one.hits).sum()
     }
 
     /// From now on this is what every command in a container of the staged pods says; none: what the volume holds.

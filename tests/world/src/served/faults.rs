@@ -33,6 +33,8 @@ pub(super) struct Planted {
     pub(super) line: String,
     pub(super) fault: Fault,
     pub(super) left: usize,
+    /// How often it has come.
+    pub(super) hits: usize,
 }
 
 /// The fault for a request, taken off the list.
@@ -40,6 +42,7 @@ pub(super) fn taken(planted: &mut [Planted], method: &Method, path_and_query: &s
     let line = format!("{method} {path_and_query}");
     let found = planted.iter_mut().find(|one| one.left > 0 && line.contains(&one.line))?;
     found.left -= 1;
+    found.hits += 1;
     Some(found.fault)
 }
 
