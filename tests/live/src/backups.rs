@@ -1,5 +1,9 @@
 //! Backups that nobody made through `kubectl dr`.
 
+use std::fs::File;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::{Node, until};
@@ -23,4 +27,28 @@ pub fn ended(node: &Node, name: &str) -> Value {
         matches!(phase(&backup).as_str(), "Completed" | "PartiallyFailed" | "Failed" | "FailedValidation")
             .then_some(backup)
     })
+}
+
+/// One of the files that Velero wrote of a backup into the object store, by the end of its name.
+pub fn unpacked(node: &Node, backup: &str, suffix: &str) -> Vec<u8> {
+    let files = node.bucket(&format!("backups/{backup}"));
+    let file = files.iter().find(|file| file.to_string_lossy().ends_with(suffix));
+    let file = file.unwrap_or_else(|| panic!("{backup} has no {suffix}: {files:?}"));
+    let mut bytes = Vec::new();
+    GzDecoder::new(File::open(file).expect("open")).read_to_end(&mut bytes).expect("gzip");
+    bytes
+}
+
+/// Whether a backup holds the data of a claim, by what Velero itself wrote into the object store.
+pub fn holds(node: &Node, backup: &str, claim: &str) -> bool {
+    let infos: Value = serde_json::from_slice(&unpacked(node, backup, "-volumeinfo.json.gz")).expect("JSON");
+    let ids =
+        ["/csiSnapshotInfo/snapshotHandle", "/pvbInfo/snapshotHandle", "/snapshotDataMovementInfo/snapshotHandle"];
+    let handle =
+        |info: &Value| ids.iter().any(|id| info.pointer(id).and_then(Value::as_str).is_some_and(|id| !id.is_empty()));
+    infos
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|info| info["pvcName"] == claim && info["skipped"] != true && handle(info))
 }

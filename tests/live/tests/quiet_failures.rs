@@ -1,12 +1,10 @@
 //! Backups that Velero calls Completed, or never makes, while the data is not in them: each made on the node, told by
 //! us before the night with its reason, and gone once what we say is changed.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 
 use dr_live::refused::{PutBack, There};
 use dr_live::{By, Cases, Class, Node, Shop, backups, node, until};
-use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 const CLAIM: &str = "data-postgres-0";
@@ -34,21 +32,8 @@ fn back_up(node: &Node, name: &str, template: &Value) -> String {
     backups::ended(node, name)["status"]["phase"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Whether the backup holds the database's data, by what Velero itself wrote into the object store.
 fn holds_the_data(node: &Node, backup: &str) -> bool {
-    let files = node.bucket(&format!("backups/{backup}"));
-    let infos = files.iter().find(|file| file.to_string_lossy().ends_with("-volumeinfo.json.gz"));
-    let infos = infos.unwrap_or_else(|| panic!("{backup} has no volume infos: {files:?}"));
-    let mut text = String::new();
-    GzDecoder::new(File::open(infos).expect("open")).read_to_string(&mut text).expect("gzip");
-    let infos: Value = serde_json::from_str(&text).expect("JSON");
-    let handle =
-        |info: &Value, pointer: &str| info.pointer(pointer).and_then(Value::as_str).is_some_and(|id| !id.is_empty());
-    infos.as_array().into_iter().flatten().any(|info| {
-        info["pvcName"] == CLAIM
-            && info["skipped"] != true
-            && (handle(info, "/csiSnapshotInfo/snapshotHandle") || handle(info, "/pvbInfo/snapshotHandle"))
-    })
+    backups::holds(node, backup, CLAIM)
 }
 
 /// One way to lose the data in silence, and how it is mended.

@@ -54,31 +54,18 @@ pub(super) fn rules(truths: &mut Truths<'_, '_>) {
 
 /// The lines of a runbook are judged as what they would make.
 fn command(truths: &mut Truths<'_, '_>) {
-    let shell =
-        |ttl: &str| format!("#!/bin/sh\nvelero backup create truth-of-a-line --include-namespaces @ns@ --ttl {ttl}\n");
-    let (wrong, right) = (shell("30d"), shell("720h"));
-    let node = truths.shop.node;
-    let look = |text: &str, which: &str| {
-        let file = written(truths.shop, &format!("truth-line-{which}"), text).with_extension("sh");
+    let shop = truths.shop;
+    let look = |which: &str, ttl: &str| {
+        let line = format!("velero backup create truth-of-a-line --include-namespaces @ns@ --ttl {ttl}");
+        let file = written(shop, &format!("truth-line-{which}"), &format!("#!/bin/sh\n{line}\n")).with_extension("sh");
         std::fs::rename(file.with_extension("yaml"), &file).expect("rename");
-        let told = node.dr(&["lint", "--shell", &file.to_string_lossy(), "-o", "json"]).json();
-        let findings = told["findings"].as_array().cloned().unwrap_or_default();
-        let found = findings.iter().any(|finding| finding["rule"] == "command-refused");
-        let ttl = if which == "wrong" { "30d" } else { "720h" };
-        let ended = node.velero(&[
-            "backup",
-            "create",
-            "truth-of-a-line",
-            "--include-namespaces",
-            &truths.shop.namespace,
-            "--ttl",
-            ttl,
-            "-o",
-            "json",
-        ]);
+        let told = shop.node.dr(&["lint", "--shell", &file.to_string_lossy(), "-o", "json"]).json();
+        let mut findings = told["findings"].as_array().into_iter().flatten();
+        let found = findings.any(|finding| finding["rule"] == "command-refused");
+        let of = ["--include-namespaces", &shop.namespace, "--ttl", ttl, "-o", "json"];
+        let ended = shop.node.velero(&[&["backup", "create", "truth-of-a-line"], of.as_slice()].concat());
         assert_eq!(found, !ended.status.success(), "{which}: {}", String::from_utf8_lossy(&ended.stderr));
-        if ended.status.success() { "velero takes it" } else { "velero refuses it, and makes nothing" }.to_owned()
+        if found { "velero refuses it, and makes nothing" } else { "velero takes it" }.to_owned()
     };
-    let (wrong, right) = (look(&wrong, "wrong"), look(&right, "right"));
-    truths.row("command-refused", &wrong, &right);
+    truths.otherwise("command-refused", || vec![("command-refused", [look("wrong", "30d"), look("right", "720h")])]);
 }

@@ -1,11 +1,6 @@
 //! What a manifest did, as a sentence that is the same in every run.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::PathBuf;
-
 use dr_live::backups;
-use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::truth::{On, text};
@@ -23,32 +18,17 @@ impl On<'_> {
         backups::ended(self.node(), self.name)
     }
 
-    /// By what Velero itself wrote into the object store.
     pub(super) fn holds_the_data(&self) -> bool {
-        let infos: Value = serde_json::from_slice(&self.unpacked("-volumeinfo.json.gz")).expect("JSON");
-        let ids =
-            ["/csiSnapshotInfo/snapshotHandle", "/pvbInfo/snapshotHandle", "/snapshotDataMovementInfo/snapshotHandle"];
-        infos.as_array().into_iter().flatten().any(|info| {
-            info["pvcName"] == CLAIM && info["skipped"] != true && ids.iter().any(|id| !text(info, id).is_empty())
-        })
+        backups::holds(self.node(), self.name, CLAIM)
     }
 
     /// Whether the archive has this file; `statefulsets.apps/namespaces/@ns@/postgres` without what is around it.
     pub(super) fn archived(&self, path: &str) -> bool {
         let path = format!("resources/{path}.json").replace("@ns@", self.namespace());
-        let archive = self.unpacked(&format!("{}.tar.gz", self.name));
+        let archive = backups::unpacked(self.node(), self.name, &format!("{}.tar.gz", self.name));
         let mut archive = tar::Archive::new(archive.as_slice());
         let mut entries = archive.entries().expect("a tar");
         entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_ok_and(|found| found.to_string_lossy() == path)))
-    }
-
-    fn unpacked(&self, suffix: &str) -> Vec<u8> {
-        let files = self.node().bucket(&format!("backups/{}", self.name));
-        let file: Option<&PathBuf> = files.iter().find(|file| file.to_string_lossy().ends_with(suffix));
-        let file = file.unwrap_or_else(|| panic!("{} has no {suffix}: {files:?}", self.name));
-        let mut bytes = Vec::new();
-        GzDecoder::new(File::open(file).expect("open")).read_to_end(&mut bytes).expect("gzip");
-        bytes
     }
 
     /// Copies of pods' files that the backup made.

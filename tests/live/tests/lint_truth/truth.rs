@@ -79,9 +79,16 @@ impl<'a, 'n> Truths<'a, 'n> {
         });
     }
 
-    /// What was seen of a rule that is looked at otherwise.
-    pub(super) fn row(&mut self, id: &str, wrong: &str, right: &str) {
-        self.rows.push(row(id, wrong, right));
+    /// Rules that are looked at otherwise, each with what was seen of both.
+    pub(super) fn otherwise(&mut self, what: &str, look: impl FnOnce() -> Vec<(&'static str, [String; 2])>) {
+        let rows = &mut self.rows;
+        self.cases.case(what, || {
+            for (id, [wrong, right]) in look() {
+                println!("  {id}: {wrong}; {right}");
+                assert_ne!(wrong, right, "{id}: both do the same");
+                rows.push(row(id, &wrong, &right));
+            }
+        });
     }
 
     pub(super) fn are_written_down(&mut self) {
