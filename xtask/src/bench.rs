@@ -2,10 +2,14 @@
 
 mod coverage;
 mod journal;
+mod large;
+mod lint;
 mod plan;
 mod record;
 mod restore;
 mod size;
+mod status;
+mod watched;
 
 use std::process::ExitCode;
 
@@ -22,6 +26,10 @@ pub(crate) enum Bench {
     Plan(RecordArgs),
     /// How long coverage takes on a real API server with 10,000 objects, 1,000 claims and 200 backups
     Coverage(RecordArgs),
+    /// How long status of all namespaces takes on a real API server with a real Velero, and as many objects
+    Status(RecordArgs),
+    /// How long lint takes beside kubeconform on the same files, and how much memory
+    Lint(RecordArgs),
     /// How large the four executables are
     Size(RecordArgs),
 }
@@ -50,6 +58,8 @@ pub(crate) fn bench(bench: Bench) -> Result<ExitCode> {
         Bench::Restore(args) => ("restore", restore::measure(&args.name, args.small)?, args.record.record),
         Bench::Plan(args) => ("plan", plan::measure()?, args.record),
         Bench::Coverage(args) => ("coverage", coverage::measure()?, args.record),
+        Bench::Status(args) => ("status", status::measure()?, args.record),
+        Bench::Lint(args) => ("lint", lint::measure()?, args.record),
         Bench::Size(args) => ("size", size::measure()?, args.record),
     };
     println!("\n{text}");

@@ -214,7 +214,7 @@ fn server(flags: &[&str], version: Version) -> Result<Server> {
     Ok(server)
 }
 
-fn servers_version(node: &Node) -> Result<Version> {
+pub(crate) fn servers_version(node: &Node) -> Result<Version> {
     let mut command = std::process::Command::new(node.path("bin/velero"));
     node.isolated(&mut command);
     let said = crate::cmd::output(command.args(["version", "--client-only"]))?;
