@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::input::Object;
 use crate::judge::Context;
+use crate::velero::server_of;
 
 /// A claim that a workload of the manifests has.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct Claim<'i> {
 pub(crate) struct Derived<'i> {
     pub(crate) claims: Vec<Claim<'i>>,
     /// Velero's own, where the manifests have it.
-    pub(crate) server: Option<Server>,
+    pub(crate) servers: Vec<(&'i Object, Server)>,
     objects: Vec<Raw>,
     /// Of each namespace: what is in it, itself, and the volumes of its claims.
     within: HashMap<String, Vec<usize>>,
@@ -119,7 +120,7 @@ impl<'i> Derived<'i> {
                 None => outside.push(at),
             }
         }
-        Self { claims, server: context.server(), objects, within, outside, whole: OnceCell::new() }
+        Self { claims, servers: context.servers(), objects, within, outside, whole: OnceCell::new() }
     }
 
     fn cluster(&self, of: impl Iterator<Item = usize>) -> Cluster {
@@ -166,7 +167,7 @@ impl<'i> Derived<'i> {
         }
         let namespace = backup.raw.namespace().unwrap_or("velero");
         let plain = || Server::plain(context.velero.select(), namespace);
-        let mut server = self.server.clone().unwrap_or_else(plain);
+        let mut server = server_of(&self.servers, backup).cloned().unwrap_or_else(plain);
         namespace.clone_into(&mut server.namespace);
         server.csi = true;
         // What Velero refuses as a whole is for the rules about that.

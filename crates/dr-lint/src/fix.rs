@@ -45,7 +45,7 @@ fn edit(input: &Input, object: &Object, fix: &Fix) -> Option<Edit> {
     }
     let tree = input.tree(object)?;
     let text = &input.files.get(object.file)?.text;
-    let whole = |path: &Path| object.base.clone().join(path);
+    let whole = |path: &Path| object.place(path);
     match &fix.change {
         Change::Set { path, to } => edit::set(tree, &whole(path), to),
         Change::Remove { path } => edit::remove(tree, text, &whole(path)),
@@ -162,13 +162,13 @@ fn same(new: &Document, old: &Document, tried: &[Tried<'_>]) -> bool {
     let (Ok(new), Ok(old)) = (&new.tree, &old.tree) else { return new.tree.is_err() == old.tree.is_err() };
     let (Ok(new), Ok(mut want)) = (new.value(), old.value()) else { return false };
     for Tried { object, change, .. } in tried {
-        change_value(&mut want, &object.base, change);
+        change_value(&mut want, object, change);
     }
     new == want
 }
 
-fn change_value(value: &mut Value, base: &Path, change: &Change) {
-    let whole = |path: &Path| base.clone().join(path);
+fn change_value(value: &mut Value, object: &Object, change: &Change) {
+    let whole = |path: &Path| object.place(path);
     match change {
         Change::Set { path, to } => {
             if let Some(place) = at(value, &whole(path)) {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::finding::Finding;
 use crate::shell::{self, Command, Language};
+use crate::values::{self, Rendered, Template};
 use crate::velero::Version;
 
 /// What a file is read for.
@@ -72,7 +73,7 @@ pub struct Object {
     pub id: usize,
     pub file: usize,
     pub document: usize,
-    /// From the document's root to the object: `items[3]`, or nothing.
+    /// From the document's root to the object: `items[3]`, or nothing; of one that a chart makes to its values.
     pub base: Path,
     pub raw: Raw,
     pub kind: Option<Kind>,
@@ -81,6 +82,8 @@ pub struct Object {
     pub source: Option<String>,
     /// Of what a command would make: what is known of that command.
     pub(crate) command: Option<Command>,
+    /// Of what the Velero chart makes of its values: how.
+    pub(crate) chart: Option<Template>,
 }
 
 /// Everything that is judged together.
@@ -129,7 +132,7 @@ impl Input {
     /// The bytes of what a path of an object leads to; of the nearest thing around it that is written.
     pub(crate) fn span(&self, object: &Object, path: &Path, key: bool) -> Span {
         let Some(tree) = self.tree(object) else { return 0..0 };
-        let mut whole = object.base.clone().join(path);
+        let mut whole = object.place(path);
         let mut key = key;
         loop {
             if let Some(found) = tree.find(&whole) {
@@ -193,6 +196,7 @@ fn objects_of(
         .comments
         .iter()
         .find_map(|comment| comment.text.trim().strip_prefix("Source: ").map(|source| source.trim().to_owned()));
+    let made = values::rendered(&value);
     let mut open = vec![(Path::root(), value)];
     let mut found = Vec::new();
     while let Some((base, value)) = open.pop() {
@@ -208,11 +212,12 @@ fn objects_of(
         }
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (base, value) in found {
-        let raw = Raw(value);
+    let written = found.into_iter().map(|(base, raw)| Rendered { base, raw, template: None });
+    for Rendered { base, raw, template: chart } in written.chain(made) {
+        let raw = Raw(raw);
         let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
         let (source, command) = (source.clone(), command.cloned());
-        objects.push(Object { id: 0, file: 0, document, base, raw, kind, context, source, command });
+        objects.push(Object { id: 0, file: 0, document, base, raw, kind, context, source, command, chart });
     }
 }
 
@@ -259,6 +264,20 @@ impl Object {
             Some(namespace) => format!("{kind} {namespace}/{name}"),
             None => format!("{kind} {name}"),
         }
+    }
+
+    /// Where a path of it is written in its document.
+    pub(crate) fn place(&self, path: &Path) -> Path {
+        match self.chart {
+            Some(template) => self.base.clone().join(&template.place(path)),
+            None => self.base.clone().join(path),
+        }
+    }
+
+    /// Whether they can be in one cluster: values of a chart lie over one another, or are each of another cluster.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let values = |object: &Self| object.chart.map(|_| (object.file, object.document));
+        values(self).zip(values(other)).is_none_or(|(own, other)| own == other)
     }
 
     /// Whether what stands at these paths is known: of a command what is said by a variable is not.

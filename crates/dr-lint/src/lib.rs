@@ -16,6 +16,7 @@ mod schema;
 mod shell;
 mod store;
 mod suppress;
+mod values;
 mod velero;
 
 pub use finding::{Finding, Related, Silenced};

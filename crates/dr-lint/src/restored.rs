@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::input::Object;
 use crate::judge::Context;
-use crate::velero::Spec;
+use crate::velero::{Spec, server_of};
 
 /// Whether it takes claims, and neither pods nor the snapshots that claims come back from without them.
 pub(crate) fn claims_alone(restore: &Spec<'_>) -> bool {
@@ -29,7 +29,7 @@ pub(crate) fn copied_as_files(context: &Context<'_>, restore: &Spec<'_>) -> Opti
     let known = seen.iter().any(|(source, _)| *source);
     let may_be = |wanted: Option<bool>| seen.iter().any(|(source, says)| (*source || !known) && *says == wanted);
     let annotation = |object: &Object| object.raw.0.to_string().contains("backup.velero.io/backup-volumes\":");
-    let server = context.server().map(|server| server.default_volumes_to_fs_backup);
+    let server = server_of(&context.servers(), restore.object).map(|server| server.default_volumes_to_fs_backup);
     if may_be(Some(true)) || may_be(None) && server == Some(true) || context.input.objects.iter().any(annotation) {
         return Some(true);
     }

@@ -150,14 +150,14 @@ impl<'i> Context<'i> {
             && (backups.is_empty() || backups.iter().any(snapshots))
     }
 
-    /// The server, where its Deployment is among the manifests; without it nobody knows its flags.
-    pub(crate) fn server(&self) -> Option<Server> {
-        let of_velero = |object: &Object| {
+    /// Servers whose Deployments are among the manifests; of any other nobody knows the flags.
+    pub(crate) fn servers(&self) -> Vec<(&'i Object, Server)> {
+        let of_velero = |object: &&Object| {
             let containers = object.raw.list_at("/spec/template/spec/containers");
             containers.iter().any(|container| container.to_string().contains("velero"))
         };
-        let mut servers = self.seen(Kind::Deployment).filter(|object| of_velero(object));
-        servers.find_map(|object| Server::of(&object.raw, Some(self.velero.select())).ok())
+        let servers = self.seen(Kind::Deployment).filter(of_velero);
+        servers.filter_map(|object| Some((object, Server::of(&object.raw, Some(self.velero.select())).ok()?))).collect()
     }
 
     /// The specs of all Restores.
@@ -168,4 +168,9 @@ impl<'i> Context<'i> {
         });
         found.collect()
     }
+}
+
+/// The one that an object meets.
+pub(crate) fn server_of<'s>(servers: &'s [(&Object, Server)], object: &Object) -> Option<&'s Server> {
+    servers.iter().find(|(deployment, _)| deployment.meets(object)).map(|(_, server)| server)
 }

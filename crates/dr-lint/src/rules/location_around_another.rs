@@ -28,7 +28,10 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         .filter_map(|location| Some((location, Place::of(location)?)))
         .collect();
     for (outer, own) in all.iter().filter(|(location, _)| !location.context) {
-        let inner = all.iter().filter(|(_, other)| own.is_around(other)).min_by_key(|(inner, _)| inner.label());
+        let inner = all
+            .iter()
+            .filter(|(inner, other)| own.is_around(other) && outer.meets(inner))
+            .min_by_key(|(inner, _)| inner.label());
         if let Some((inner, _)) = inner {
             let path = Path::keys("spec.objectStorage");
             let message = format!("{} lies inside of it", inner.label());

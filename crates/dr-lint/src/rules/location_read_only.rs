@@ -30,9 +30,11 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         }
         let named = spec.get("storageLocation").and_then(Value::as_str).filter(|name| !name.is_empty());
         let Some(name) = named else { continue };
-        let location = locations
-            .iter()
-            .find(|location| location.name() == name && location.raw.namespace() == spec.object.raw.namespace());
+        let location = locations.iter().find(|location| {
+            location.name() == name
+                && location.raw.namespace() == spec.object.raw.namespace()
+                && location.meets(spec.object)
+        });
         if let Some(location) = location.filter(|location| location.raw.str_at("/spec/accessMode") == Some("ReadOnly"))
         {
             let message = format!("{name} is read-only: Velero refuses this backup");

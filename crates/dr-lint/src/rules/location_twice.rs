@@ -29,6 +29,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         let Some(own) = Place::of(location) else { continue };
         let other = all.iter().enumerate().find(|(other, object)| {
             *other != at
+                && location.meets(object)
                 && (object.name(), object.raw.namespace()) != (location.name(), location.raw.namespace())
                 && Place::of(object).as_ref() == Some(&own)
         });

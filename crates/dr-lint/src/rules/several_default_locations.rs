@@ -28,7 +28,10 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         .collect();
     for object in all.iter().filter(|object| !object.context) {
         let other = all.iter().find(|other| {
-            other.id != object.id && other.raw.namespace() == object.raw.namespace() && other.name() != object.name()
+            other.id != object.id
+                && object.meets(other)
+                && other.raw.namespace() == object.raw.namespace()
+                && other.name() != object.name()
         });
         if let Some(other) = other {
             let message = format!("{} is the default as well", other.label());

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::finding::{Draft, on};
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+use crate::velero::server_of;
 
 pub(super) const RULE: Rule = Rule {
     id: "snapshots-off",
@@ -20,10 +21,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    let servers = context.servers();
     for spec in context.backups() {
         let is = |field: &str, value: bool| spec.get(field).and_then(Value::as_bool) == Some(value);
         let files = is("defaultVolumesToFsBackup", true) || is("defaultVolumesToRestic", true);
-        let server = context.server();
+        let server = server_of(&servers, spec.object);
         let by_default =
             server.is_some_and(|server| server.default_volumes_to_fs_backup) && !is("defaultVolumesToFsBackup", false);
         if is("snapshotVolumes", false) && !files && !by_default && spec.get("resourcePolicy").is_none() {

@@ -12,6 +12,7 @@ use crate::finding::{Draft, on, on_key};
 use crate::input::Object;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
+use crate::velero::server_of;
 
 pub(super) const RULE: Rule = Rule {
     id: "volume-left-out",
@@ -68,7 +69,9 @@ fn outcome(context: &Context<'_>, derived: &Derived<'_>, claims: &Claims<'_>, ba
     // With snapshots off the server's own default decides whether files are copied.
     let spec = if backup.kind == Some(Kind::Schedule) { "/spec/template" } else { "/spec" };
     let says = |field: &str| backup.raw.at(&format!("{spec}/{field}")).is_some_and(Value::is_boolean);
-    let settled = says("defaultVolumesToFsBackup") || says("defaultVolumesToRestic") || derived.server.is_some();
+    let settled = says("defaultVolumesToFsBackup")
+        || says("defaultVolumesToRestic")
+        || server_of(&derived.servers, backup).is_some();
     let items = selection
         .items
         .iter()
