@@ -93,7 +93,7 @@ enum Fixes {
     name = "kubectl-dr-lint",
     bin_name = "kubectl dr lint",
     version,
-    override_usage = "kubectl dr lint FILE…\n       kubectl dr lint --shell FILE…\n       kubectl dr lint explain RULE\n       kubectl dr lint rules",
+    override_usage = "kubectl dr lint FILE…\n       kubectl dr lint --shell FILE…\n       kubectl dr lint explain RULE\n       kubectl dr lint rules\n       kubectl dr lint schema",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     about = "Find what makes a backup worthless before it is needed",
@@ -156,6 +156,8 @@ enum Command {
         #[arg(short = 'o', long, value_name = "FORMAT", default_value = "table")]
         output: pages::Listing,
     },
+    /// Print the JSON Schema of dr-lint.yaml, for editors
+    Schema,
 }
 
 /// Everything a report tells of.
@@ -185,6 +187,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
     match &cli.command {
         Some(Command::Explain { rule }) => return pages::explain(rule),
         Some(Command::Rules { output }) => return pages::rules(*output),
+        Some(Command::Schema) => return pages::schema(),
         None => {}
     }
     if cli.files.is_empty() && cli.shell.is_empty() {
@@ -194,16 +197,21 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
     let config = config::find(cli.config.as_deref())?;
     let excluded = [config.excluded.clone(), Some(walk::Excluded::new(Path::new("."), &cli.exclude)?)];
     let excluded: Vec<walk::Excluded> = excluded.into_iter().flatten().collect();
-    let settings = config.settings(cli.appetite.map(Appetite::from), cli.velero_version);
+    let appetite = cli.appetite.map(Appetite::from);
+    let mut settings = config.settings(appetite, cli.velero_version);
+    let context = [cli.context.as_slice(), &config.context].concat();
+    let own: Vec<PathBuf> = config.file.iter().cloned().collect();
     let named = files::Named {
         files: &cli.files,
-        context: &cli.context,
+        context: &context,
         shell: &cli.shell,
+        own: &own,
         excluded: &excluded,
         ignore: !cli.no_ignore,
         velero: settings.velero,
     };
     let (input, passed_over) = files::read(&named)?;
+    config.choose(&input, appetite, &mut settings);
     let judgement = dr_lint::judge(&input, &settings);
     if cli.diff || cli.fix.is_some() {
         let which = cli.fix.unwrap_or(Fixes::Safe);

@@ -1,12 +1,13 @@
 //! Every rule over everything, and what is left of it once comments have had their say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dr_yaml::What;
 
 use crate::finding::{At, Draft, Finding, Related, Silenced};
 use crate::input::Input;
-use crate::rule::{Appetite, Severity};
+use crate::rule::{Appetite, Rule, Severity};
 use crate::rules::RULES;
 use crate::suppress;
 use crate::velero::Version;
@@ -18,11 +19,65 @@ pub struct Settings {
     pub velero: Version,
     /// Rules with another severity than their own; none turns one off.
     pub severities: BTreeMap<String, Option<Severity>>,
+    /// The files for which something else is chosen, by name.
+    pub files: BTreeMap<String, Arc<Choice>>,
+}
+
+/// What is chosen for a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub appetite: Appetite,
+    pub severities: BTreeMap<String, Option<Severity>>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { appetite: Appetite::Default, velero: Version::default(), severities: BTreeMap::new() }
+        Self {
+            appetite: Appetite::Default,
+            velero: Version::default(),
+            severities: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+/// Which rules are on, for each file of an input.
+pub(crate) struct Chosen<'s> {
+    settings: &'s Settings,
+    files: Vec<Option<&'s Choice>>,
+}
+
+impl<'s> Chosen<'s> {
+    fn of(input: &Input, settings: &'s Settings) -> Self {
+        let files = input.files.iter().map(|file| settings.files.get(&file.name).map(AsRef::as_ref));
+        Self { settings, files: files.collect() }
+    }
+
+    /// How bad what a rule finds in a file is; none where it is off.
+    pub(crate) fn severity(&self, rule: &Rule, file: usize) -> Option<Severity> {
+        match self.files.get(file).copied().flatten() {
+            Some(Choice { appetite, severities }) => severity(rule, *appetite, severities),
+            None => severity(rule, self.settings.appetite, &self.settings.severities),
+        }
+    }
+
+    /// The same by its id; none where there is no such rule.
+    pub(crate) fn severity_of(&self, id: &str, file: usize) -> Option<Severity> {
+        self.severity(RULES.iter().find(|rule| rule.id == id)?, file)
+    }
+
+    fn anywhere(&self, rule: &Rule) -> bool {
+        let else_where = self.settings.files.values();
+        severity(rule, self.settings.appetite, &self.settings.severities).is_some()
+            || else_where.into_iter().any(|choice| severity(rule, choice.appetite, &choice.severities).is_some())
+    }
+}
+
+/// A rule that is named is on, whatever the appetite.
+fn severity(rule: &Rule, appetite: Appetite, severities: &BTreeMap<String, Option<Severity>>) -> Option<Severity> {
+    match severities.get(rule.id) {
+        Some(named) => *named,
+        None => (rule.appetite <= appetite).then_some(rule.severity),
     }
 }
 
@@ -49,28 +104,15 @@ pub struct Judgement {
 
 pub fn judge(input: &Input, settings: &Settings) -> Judgement {
     let context = Context { input, velero: settings.velero };
+    let chosen = Chosen::of(input, settings);
     let mut findings = Vec::new();
-    for rule in RULES {
-        let severity = match settings.severities.get(rule.id) {
-            Some(None) => continue,
-            Some(Some(severity)) => *severity,
-            None if rule.appetite > settings.appetite => continue,
-            None => rule.severity,
-        };
+    for rule in RULES.iter().filter(|rule| chosen.anywhere(rule)) {
         let mut drafts = Vec::new();
         (rule.check)(&context, &mut drafts);
-        findings.extend(drafts.into_iter().filter_map(|draft| place(input, rule.id, severity, draft)));
+        findings.extend(drafts.into_iter().filter_map(|draft| place(input, rule, &chosen, draft)));
     }
-    let on = |id: &str| match settings.severities.get(id) {
-        Some(severity) => *severity,
-        None => RULES
-            .iter()
-            .find(|rule| rule.id == id)
-            .filter(|rule| rule.appetite <= settings.appetite)
-            .map(|rule| rule.severity),
-    };
-    problems(input, &on, &mut findings);
-    let (mut findings, silenced) = suppress::apply(input, findings, &on);
+    problems(input, &chosen, &mut findings);
+    let (mut findings, silenced) = suppress::apply(input, findings, &chosen);
     let key = |finding: &Finding| (finding.span.start, finding.span.end, finding.rule);
     let name = |finding: &Finding| input.files.get(finding.file).map(|file| file.name.as_str());
     findings.sort_by(|a, b| {
@@ -90,14 +132,14 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
 }
 
 /// What the reading itself has found, under the rules of the family `manifest`.
-fn problems(input: &Input, on: &dyn Fn(&str) -> Option<Severity>, findings: &mut Vec<Finding>) {
+fn problems(input: &Input, chosen: &Chosen<'_>, findings: &mut Vec<Finding>) {
     let mut add = |file: usize, problem: &dr_yaml::Problem| {
         let rule = match problem.what {
             What::NotText | What::Unreadable | What::TooDeep => "unreadable-document",
             What::Dropped => "dropped-document",
             What::DuplicateKey => "duplicate-key",
         };
-        let Some(severity) = on(rule) else { return };
+        let Some(severity) = chosen.severity_of(rule, file) else { return };
         let other =
             problem.other.iter().map(|span| Related { file, span: span.clone(), message: "the first one".into() });
         findings.push(Finding {
@@ -130,9 +172,10 @@ fn problems(input: &Input, on: &dyn Fn(&str) -> Option<Severity>, findings: &mut
     }
 }
 
-fn place(input: &Input, rule: &'static str, severity: Severity, draft: Draft) -> Option<Finding> {
+fn place(input: &Input, rule: &Rule, chosen: &Chosen<'_>, draft: Draft) -> Option<Finding> {
     let Draft { object, path, at, span, message, related, fix } = draft;
     let object = input.objects.get(object)?;
+    let severity = chosen.severity(rule, object.file)?;
     if let (Some(command), Some(tree), None) = (&object.command, input.tree(object), &span)
         && command.hides(&path, tree)
     {
@@ -143,7 +186,7 @@ fn place(input: &Input, rule: &'static str, severity: Severity, draft: Draft) ->
         Some(Related { file: object.file, span: input.span(object, &path, false), message })
     });
     Some(Finding {
-        rule,
+        rule: rule.id,
         severity,
         file: object.file,
         span: span.unwrap_or_else(|| input.span(object, &path, at == At::Key)),

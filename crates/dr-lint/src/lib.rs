@@ -3,6 +3,8 @@
 //! Rules speak of objects and field paths; this crate turns paths into places in files, silences what a comment
 //! silences, orders what is left and makes fixes. It reads no file and prints nothing.
 
+mod closed;
+pub mod config;
 mod derived;
 pub mod finding;
 pub mod fix;
@@ -19,9 +21,11 @@ mod suppress;
 mod values;
 mod velero;
 
+pub use closed::{Mistake, Written};
+pub use config::Config;
 pub use finding::{Finding, Related, Silenced};
 pub use input::{Added, File, Input, Object, Reading};
-pub use judge::{Judgement, Settings, judge};
+pub use judge::{Choice, Judgement, Settings, judge};
 pub use rule::{Appetite, Family, Fixable, Rule, Severity};
 pub use rules::RULES;
 pub use shell::Language;

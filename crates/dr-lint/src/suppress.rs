@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::finding::{Finding, Silenced};
 use crate::input::{File, Input};
-use crate::rule::Severity;
+use crate::judge::Chosen;
 use crate::rules::RULES;
 
 /// The prefix of the annotations that silence.
@@ -27,11 +27,7 @@ struct Comment {
 }
 
 /// What is left, what is silenced, and findings about comments that silence nothing or say no reason.
-pub(crate) fn apply(
-    input: &Input,
-    findings: Vec<Finding>,
-    on: &dyn Fn(&str) -> Option<Severity>,
-) -> (Vec<Finding>, Vec<Silenced>) {
+pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) -> (Vec<Finding>, Vec<Silenced>) {
     let mut comments = annotations(input);
     comments.extend(input.files.iter().enumerate().flat_map(|(at, file)| read(at, file)));
     let by = silencers(&findings, &mut comments);
@@ -55,7 +51,7 @@ pub(crate) fn apply(
             related: Vec::new(),
             fix: None,
         };
-        if let Some(severity) = on("unused-suppression") {
+        if let Some(severity) = chosen.severity_of("unused-suppression", comment.file) {
             for (rule, _) in comment.rules.iter().zip(&comment.used).filter(|(_, used)| !**used) {
                 let message = if !RULES.iter().any(|known| known.id == rule) {
                     format!("there is no rule {rule:?}{}", nearest(rule))
@@ -68,7 +64,7 @@ pub(crate) fn apply(
             }
         }
         if comment.reason.is_empty()
-            && let Some(severity) = on("suppression-without-reason")
+            && let Some(severity) = chosen.severity_of("suppression-without-reason", comment.file)
         {
             let how = if comment.annotation { "the annotation's value" } else { "# dr-lint: ignore[rule] reason" };
             left.push(about("suppression-without-reason", severity, format!("a suppression says why: {how}")));
@@ -217,6 +213,7 @@ fn parse(text: &str) -> Option<(Vec<String>, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::Severity;
 
     fn finding(rule: &'static str, start: usize) -> Finding {
         let path = dr_yaml::Path::root();

@@ -1,131 +1,139 @@
-//! `dr-lint.yaml`, optional, in the working directory.
+//! `dr-lint.yaml`, optional, in the working directory: its patterns and paths begin in its own folder.
 //!
 //! ```yaml
 //! appetite: pedantic
 //! veleroVersion: "1.17"
 //! exclude: [charts/, "*.enc.yaml"]
+//! context: [apps/]
 //! rules:
 //!   schedule-paused: off
-//!   retention-shorter-than-interval: error
+//! overrides:
+//! - paths: [staging/]
+//!   rules:
+//!     location-without-tls: off
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use dr_lint::{Appetite, RULES, Settings, Severity, Version};
-use serde::Deserialize;
-use serde_yaml::Value;
+use dr_lint::config::{self, Override};
+use dr_lint::{Appetite, Choice, Input, Mistake, Settings, Severity, Version, Written};
+use dr_yaml::{Lines, Span, Text};
 
 use super::walk::Excluded;
 use crate::exit::Exit;
 use crate::report::Failure;
 
 const FILE: &str = "dr-lint.yaml";
+/// The same for editors.
+pub(super) const SCHEMA: &str = include_str!("../../../../docs/schema/dr-lint.json");
 
-/// The whole file. A field it does not know is a mistake.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct File {
-    appetite: Option<Hunger>,
-    velero_version: Option<String>,
-    #[serde(default)]
-    exclude: Vec<String>,
-    #[serde(default)]
-    rules: BTreeMap<String, Value>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Hunger {
-    Default,
-    Pedantic,
-    Audit,
-}
-
-/// What it says, checked.
-#[derive(Debug, Clone, Default)]
+/// What it says, ready to be used.
+#[derive(Debug, Default)]
 pub(super) struct Config {
+    /// Itself, where there is one: no manifest.
+    pub(super) file: Option<PathBuf>,
     appetite: Option<Appetite>,
     velero: Option<Version>,
-    /// Begins in the folder of the file.
     pub(super) excluded: Option<Excluded>,
+    /// Looked at and not judged.
+    pub(super) context: Vec<PathBuf>,
     severities: BTreeMap<String, Option<Severity>>,
+    overrides: Vec<(Excluded, Override)>,
 }
 
 impl Config {
     /// The command line wins.
-    pub(super) fn settings(self, appetite: Option<Appetite>, velero: Option<Version>) -> Settings {
+    pub(super) fn settings(&self, appetite: Option<Appetite>, velero: Option<Version>) -> Settings {
         Settings {
             appetite: appetite.or(self.appetite).unwrap_or(Appetite::Default),
             velero: velero.or(self.velero).unwrap_or_default(),
-            severities: self.severities,
+            severities: self.severities.clone(),
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// What the overrides choose for each of these files; the appetite only where the command line says none.
+    pub(super) fn choose(&self, input: &Input, appetite: Option<Appetite>, settings: &mut Settings) {
+        if self.overrides.is_empty() {
+            return;
+        }
+        // Files for which the same is chosen share it.
+        let mut made: HashMap<Vec<usize>, Arc<Choice>> = HashMap::new();
+        // Standard input has no path.
+        for file in input.files.iter().filter(|file| !file.context && file.name != "-") {
+            let about = |over: &(Excluded, Override)| over.0.holds(Path::new(&file.name));
+            let about: Vec<usize> =
+                (0..).zip(&self.overrides).filter(|(_, over)| about(over)).map(|(at, _)| at).collect();
+            if about.is_empty() {
+                continue;
+            }
+            let choice = made.entry(about).or_insert_with_key(|about| {
+                let mut choice = Choice { appetite: settings.appetite, severities: settings.severities.clone() };
+                for (_, over) in about.iter().filter_map(|at| self.overrides.get(*at)) {
+                    choice.severities.extend(over.severities.clone());
+                    choice.appetite = appetite.or(over.appetite).unwrap_or(choice.appetite);
+                }
+                Arc::new(choice)
+            });
+            settings.files.insert(file.name.clone(), Arc::clone(choice));
         }
     }
 }
 
 pub(super) fn find(named: Option<&Path>) -> Result<Config, Failure> {
     let path = named.unwrap_or(Path::new(FILE));
-    match std::fs::read_to_string(path) {
-        Ok(text) => read(path, &text),
+    match std::fs::read(path) {
+        Ok(bytes) => read(path, &bytes),
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
         Err(error) => Err(Failure::failed(format!("cannot read {}", path.display()), error).with_exit(Exit::Usage)),
     }
 }
 
-fn read(path: &Path, text: &str) -> Result<Config, Failure> {
-    if text.trim().is_empty() {
-        return Ok(Config::default());
-    }
-    let wrong = |message: String| Failure::usage(format!("{} is not a configuration: {message}", path.display()));
-    let file: File = serde_yaml::from_str(text).map_err(|error| {
-        wrong(error.to_string())
-            .hint("known: appetite, veleroVersion, exclude, rules.<id>: error | warning | info | off")
-    })?;
-    let File { appetite, velero_version, exclude, rules } = file;
-    let appetite = appetite.map(|appetite| match appetite {
-        Hunger::Default => Appetite::Default,
-        Hunger::Pedantic => Appetite::Pedantic,
-        Hunger::Audit => Appetite::Audit,
-    });
-    let velero = velero_version.map(|version| version.parse()).transpose().map_err(wrong)?;
-    let excluded = if exclude.is_empty() { None } else { Some(Excluded::new(&folder_of(path), &exclude)?) };
-    let mut severities = BTreeMap::new();
-    for (id, value) in rules {
-        if !RULES.iter().any(|rule| rule.id == id) {
-            return Err(wrong(format!("there is no rule {id:?}")).hint("kubectl dr lint rules lists them"));
-        }
-        // Other readers of YAML make a boolean of `off`.
-        let level = value.as_str().or_else(|| (value.as_bool() == Some(false)).then_some("off"));
-        let severity = match level {
-            Some("error") => Some(Severity::Error),
-            Some("warning") => Some(Severity::Warning),
-            Some("info") => Some(Severity::Info),
-            Some("off") => None,
-            Some(_) | None => {
-                let shown = serde_json::to_string(&value).unwrap_or_default();
-                return Err(wrong(format!("rules.{id} is {shown}")).hint("known: error, warning, info, off"));
-            }
-        };
-        severities.insert(id, severity);
-    }
-    Ok(Config { appetite, velero, excluded, severities })
+fn read(path: &Path, bytes: &[u8]) -> Result<Config, Failure> {
+    let text = Text::decode(bytes).map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))?;
+    let wrong = |mistake: Mistake| mistaken(path, &text.text, &mistake);
+    let config::Config { appetite, velero, exclude, context, severities, overrides } =
+        config::read(&text).map_err(wrong)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let patterns = |globs: &[Written]| {
+        let all: Vec<String> = globs.iter().map(|glob| glob.text.clone()).collect();
+        Excluded::new(folder, &all).map_err(|failure| {
+            // The one that is wrong by itself.
+            let alone = |glob: &&Written| Excluded::new(folder, std::slice::from_ref(&glob.text)).is_err();
+            let span = globs.iter().find(alone).or(globs.first()).map_or(0..0, |glob| glob.span.clone());
+            wrong(Mistake { span, message: failure.error.to_string() })
+        })
+    };
+    let excluded = if exclude.is_empty() { None } else { Some(patterns(&exclude)?) };
+    let overrides =
+        overrides.into_iter().map(|over| Ok((patterns(&over.paths)?, over))).collect::<Result<_, Failure>>()?;
+    let context = context.iter().map(|path| folder.join(&path.text)).collect();
+    Ok(Config { file: Some(path.to_path_buf()), appetite, velero, excluded, context, severities, overrides })
 }
 
-fn folder_of(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new(".")).to_path_buf()
+/// The mistake in a file of ours, as exit 2.
+pub(super) fn mistaken(path: &Path, text: &str, Mistake { span, message }: &Mistake) -> Failure {
+    let Span { start, .. } = span;
+    let at = Lines::of(text).place(text, *start);
+    Failure::usage(format!("{}:{}:{}: {message}", path.display(), at.line, at.column))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn config(text: &str) -> Config {
+        read(Path::new(FILE), text.as_bytes()).unwrap()
+    }
+
     #[test]
     fn the_command_line_wins_over_the_file() {
-        let text =
-            "appetite: audit\nveleroVersion: \"1.16\"\nrules:\n  schedule-paused: off\n  cron-invalid: warning\n";
-        let config = read(Path::new(FILE), text).unwrap();
-        let settings = config.clone().settings(None, None);
+        let config = config(
+            "appetite: audit\nveleroVersion: \"1.16\"\nrules:\n  schedule-paused: off\n  cron-invalid: warning\n",
+        );
+        let settings = config.settings(None, None);
         assert_eq!((settings.appetite, settings.velero), (Appetite::Audit, Version::V1_16));
         assert_eq!(settings.severities["schedule-paused"], None);
         assert_eq!(settings.severities["cron-invalid"], Some(Severity::Warning));
@@ -134,17 +142,53 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
-        for (text, because) in [
-            ("rule: {}\n", "unknown field `rule`"),
-            ("rules: {cron-invalit: error}\n", "there is no rule \"cron-invalit\""),
-            ("rules: {cron-invalid: fatal}\n", "rules.cron-invalid is \"fatal\""),
-            ("exclude: [\"{a\"]\n", "\"{a\" is no pattern: "),
-            ("veleroVersion: \"1.2\"\n", "known versions of Velero: 1.15, 1.16, 1.17, 1.18"),
-        ] {
-            let failure = read(Path::new(FILE), text).unwrap_err();
-            assert_eq!(failure.exit, Exit::Usage);
-            assert!(failure.error.to_string().contains(because), "{}", failure.error);
+    fn of_overrides_about_a_file_each_adds_to_those_before_and_the_last_one_wins() {
+        let config = config(
+            "rules: {schedule-paused: off}
+overrides:
+- paths: [staging/, '*.test.yaml']
+  appetite: pedantic
+  rules: {cron-invalid: off, hook-cut-off: info}
+- paths: [/staging/shop, '!*.keep.yaml']
+  rules: {cron-invalid: warning}
+",
+        );
+        let mut input = Input::default();
+        for name in
+            ["a.yaml", "a.test.yaml", "./staging/b.yaml", "staging/shop/../shop/c.yaml", "../staging/d.yaml", "-"]
+        {
+            input.add(name, b"a: b\n", false);
         }
+        let mut settings = config.settings(None, None);
+        config.choose(&input, None, &mut settings);
+        let told: Vec<String> = settings
+            .files
+            .iter()
+            .map(|(name, choice)| {
+                let severity = |severity: &Option<Severity>| severity.map_or("off", Severity::name);
+                let rules: Vec<String> =
+                    choice.severities.iter().map(|(id, said)| format!("{id} {}", severity(said))).collect();
+                format!("{name}: {}, {}", choice.appetite.name(), rules.join(", "))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "./staging/b.yaml: pedantic, cron-invalid off, hook-cut-off info, schedule-paused off",
+                "a.test.yaml: pedantic, cron-invalid off, hook-cut-off info, schedule-paused off",
+                "staging/shop/../shop/c.yaml: pedantic, cron-invalid warning, hook-cut-off info, schedule-paused off",
+            ]
+        );
+        let mut settings = config.settings(Some(Appetite::Audit), None);
+        config.choose(&input, Some(Appetite::Audit), &mut settings);
+        assert!(settings.files.values().all(|choice| choice.appetite == Appetite::Audit));
+    }
+
+    #[test]
+    fn paths_begin_in_the_folder_of_the_file() {
+        let text = "context: [apps, ../charts/*.yaml]\n";
+        let config = read(Path::new("ops/own.yaml"), text.as_bytes()).unwrap();
+        assert_eq!(config.context, [Path::new("ops/apps"), Path::new("ops/../charts/*.yaml")]);
+        assert_eq!(self::config(text).context, [Path::new("apps"), Path::new("../charts/*.yaml")]);
     }
 }

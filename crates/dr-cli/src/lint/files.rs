@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dr_lint::{Added, Input, Language, Reading, Version};
 
-use super::walk::{Excluded, Walk};
+use super::walk::{Excluded, Walk, normal};
 use crate::exit::Exit;
 use crate::report::Failure;
 
@@ -19,6 +19,8 @@ pub(super) struct Named<'c> {
     pub(super) context: &'c [PathBuf],
     /// Looked through for commands of velero.
     pub(super) shell: &'c [PathBuf],
+    /// Files of our own, which are no manifests.
+    pub(super) own: &'c [PathBuf],
     /// What is left out of folders.
     pub(super) excluded: &'c [Excluded],
     /// Whether `.gitignore` and its like are looked at.
@@ -68,7 +70,9 @@ pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
 /// The files, each once; one that is named twice is looked through for commands as well.
 fn wanted(named: &Named<'_>) -> Result<Vec<Wanted>, Failure> {
     let mut wanted = Vec::new();
-    let mut seen = BTreeSet::new();
+    // One file may be named in several ways.
+    let key = |path: &Path| normal(path).map_err(|error| unreadable(&path.display().to_string(), error));
+    let mut seen: BTreeSet<PathBuf> = named.own.iter().map(|path| key(path)).collect::<Result<_, _>>()?;
     let walk = Walk { excluded: named.excluded, ignore: named.ignore };
     let groups = [(named.shell, true, false), (named.files, false, false), (named.context, false, true)];
     for (paths, shell, context) in groups {
@@ -78,7 +82,7 @@ fn wanted(named: &Named<'_>) -> Result<Vec<Wanted>, Failure> {
             for path in files {
                 let language = Language::of(&path.display().to_string());
                 let reading = if shell { Reading::Commands(language, named.velero) } else { Reading::Manifests };
-                if stdin || seen.insert(path.clone()) {
+                if stdin || seen.insert(key(&path)?) {
                     wanted.push(Wanted { path, context, reading });
                 }
             }

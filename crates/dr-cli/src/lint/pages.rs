@@ -1,9 +1,10 @@
-//! `lint explain` and `lint rules`.
+//! `lint explain`, `lint rules` and `lint schema`.
 
 use clap::ValueEnum;
 use dr_lint::{RULES, Rule};
 use serde_json::json;
 
+use super::config;
 use crate::exit::Exit;
 use crate::out;
 use crate::render;
@@ -21,6 +22,11 @@ pub(super) fn explain(id: &str) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("there is no rule {id:?}")).hint(dr_core::choose::nearest(id, names)));
     };
     out::result(rule.page)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn schema() -> Result<Exit, Failure> {
+    out::result(config::SCHEMA)?;
     Ok(Exit::Done)
 }
 

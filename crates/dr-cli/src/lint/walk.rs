@@ -19,7 +19,8 @@ impl Excluded {
             let plain = if let ignore::Error::Glob { err, .. } = error { err.clone() } else { error.to_string() };
             Failure::usage(format!("{glob:?} is no pattern: {plain}"))
         };
-        let folder = std::path::absolute(folder).map_err(|error| unreadable(&folder.display().to_string(), error))?;
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let folder = normal(folder).map_err(|error| unreadable(&folder.display().to_string(), error))?;
         let mut builder = GitignoreBuilder::new(folder);
         for glob in globs {
             builder.add_line(None, glob).map_err(|error| wrong(glob, &error))?;
@@ -30,6 +31,27 @@ impl Excluded {
     fn has(&self, path: &Path, folder: bool) -> bool {
         self.0.matched(path, folder).is_ignore()
     }
+
+    /// Whether the patterns are about a file: by its own name or by that of a folder around it.
+    pub(super) fn holds(&self, file: &Path) -> bool {
+        let file = normal(file).ok().filter(|file| file.starts_with(self.0.path()));
+        file.is_some_and(|file| self.0.matched_path_or_any_parents(file, false).is_ignore())
+    }
+}
+
+/// A path by which files can be told apart: from the root on, without `.` and `..`; links stay what they are.
+pub(super) fn normal(path: &Path) -> std::io::Result<PathBuf> {
+    let mut normal = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => normal.push(part),
+        }
+    }
+    Ok(normal)
 }
 
 pub(super) struct Walk<'c> {
@@ -115,7 +137,7 @@ impl Walk<'_> {
 
 fn left_out(excluded: &Excluded, entry: &DirEntry) -> bool {
     let folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-    std::path::absolute(entry.path()).is_ok_and(|path| excluded.has(&path, folder))
+    normal(entry.path()).is_ok_and(|path| excluded.has(&path, folder))
 }
 
 /// What could not be read.
