@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
@@ -39,6 +40,7 @@ pub(crate) struct Derived<'i> {
     /// In no namespace.
     outside: Vec<usize>,
     whole: OnceCell<Cluster>,
+    resources: Arc<Resources>,
 }
 
 /// While it is made.
@@ -120,7 +122,15 @@ impl<'i> Derived<'i> {
                 None => outside.push(at),
             }
         }
-        Self { claims, servers: context.servers(), objects, within, outside, whole: OnceCell::new() }
+        Self {
+            claims,
+            servers: context.servers(),
+            objects,
+            within,
+            outside,
+            whole: OnceCell::new(),
+            resources: Arc::new(Resources::built_in()),
+        }
     }
 
     fn cluster(&self, of: impl Iterator<Item = usize>) -> Cluster {
@@ -135,7 +145,7 @@ impl<'i> Derived<'i> {
         ]
         .map(|resource| (resource.to_owned(), "the manifests do not tell".to_owned()));
         let objects = of.filter_map(|at| self.objects.get(at)).cloned();
-        Cluster::new(Resources::built_in(), objects, BTreeMap::from(unread))
+        Cluster::new(Arc::clone(&self.resources), objects, BTreeMap::from(unread))
     }
 
     /// What a backup can hold anything of: a thousand schedules for a namespace each must not each look at all of them.

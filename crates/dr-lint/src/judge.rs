@@ -1,7 +1,10 @@
 //! Every rule over everything, and what is left of it once comments have had their say.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use dr_yaml::What;
 
@@ -11,6 +14,9 @@ use crate::rule::{Appetite, Rule, Severity};
 use crate::rules::RULES;
 use crate::suppress;
 use crate::velero::Version;
+
+/// So few objects are judged before a thread has started.
+const FEW: usize = 500;
 
 /// What the user has chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,9 +112,8 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
     let context = Context { input, velero: settings.velero };
     let chosen = Chosen::of(input, settings);
     let mut findings = Vec::new();
-    for rule in RULES.iter().filter(|rule| chosen.anywhere(rule)) {
-        let mut drafts = Vec::new();
-        (rule.check)(&context, &mut drafts);
+    let rules: Vec<&Rule> = RULES.iter().copied().filter(|rule| chosen.anywhere(rule)).collect();
+    for (rule, drafts) in rules.iter().zip(drafts(&context, &rules)) {
         findings.extend(drafts.into_iter().filter_map(|draft| place(input, rule, &chosen, draft)));
     }
     problems(input, &chosen, &mut findings);
@@ -129,6 +134,33 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
         judged: judged.len(),
         seen: seen.len(),
     }
+}
+
+/// What each rule has to say, the rules side by side where there is much to look at.
+fn drafts(context: &Context<'_>, rules: &[&Rule]) -> Vec<Vec<Draft>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(rule) = rules.get(at) else { return done };
+            let mut drafts = Vec::new();
+            (rule.check)(context, &mut drafts);
+            done.push((at, drafts));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = if context.input.objects.len() < FEW { 1 } else { threads };
+    let mut all = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        // Its own part first: the others work meanwhile.
+        let mut all = work();
+        all.extend(others.flatten());
+        all
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, drafts)| drafts).collect()
 }
 
 /// What the reading itself has found, under the rules of the family `manifest`.

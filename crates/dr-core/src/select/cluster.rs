@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,7 +49,7 @@ pub(crate) struct Item {
 /// A cluster, or what some manifests describe of one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cluster {
-    pub(crate) resources: Resources,
+    pub(crate) resources: Arc<Resources>,
     /// By type in the order of discovery, then by namespace and name: the order lists are answered in.
     items: Vec<Item>,
     index: HashMap<ItemRef, usize>,
@@ -63,11 +64,11 @@ impl Cluster {
     /// Objects must carry `apiVersion` and `kind`. `unread` names types (`persistentvolumes`) that are not known as a
     /// whole, with the reason; whatever hangs on one of them is told as unknown, never guessed.
     pub fn new(
-        resources: Resources,
+        resources: impl Into<Arc<Resources>>,
         objects: impl IntoIterator<Item = Object>,
         unread: BTreeMap<String, String>,
     ) -> Self {
-        let mut cluster = Self { resources, unread, ..Self::default() };
+        let mut cluster = Self { resources: resources.into(), unread, ..Self::default() };
         for object in objects {
             let api_version = object.str_at("/apiVersion").unwrap_or_default();
             let kind = object.str_at("/kind").unwrap_or_default();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::cluster::{Cluster, Item};
 use super::filter::ToList;
 use super::kept::{keep_namespaces, namespaces};
-use super::listing::{Listing, filtered_in_memory, listing};
+use super::listing::{Listing, filtered_in_memory, listing, lists_fail};
 use super::prepare::Request;
 use super::reason::{Place, Reason, Rule};
 use super::resources::Resource;
@@ -43,11 +43,17 @@ pub(crate) fn collect(cluster: &Cluster, request: &Request<'_>) -> Collected {
         by_type.entry(item.of).or_default().push(number);
     }
     let mut seen: HashSet<&str> = HashSet::new();
+    let lists_fail = lists_fail(request);
     for of in order_of_types(cluster) {
         let Some(resource) = cluster.resources.0.get(of) else {
             continue;
         };
         let items = by_type.get(&of).map(Vec::as_slice).unwrap_or_default();
+        let cohabits = COHABITING.iter().find(|(plural, _)| *plural == resource.plural);
+        // Of which there is nothing nothing is to be said, unless its list is an error.
+        if items.is_empty() && !lists_fail && cohabits.is_none() && resource.plural != "namespaces" {
+            continue;
+        }
         let leave_out = |collected: &mut Collected, reason: &Reason| {
             for number in items {
                 collected.chains.insert(*number, vec![reason.clone()]);
@@ -65,7 +71,7 @@ pub(crate) fn collect(cluster: &Cluster, request: &Request<'_>) -> Collected {
                 continue;
             }
         };
-        if let Some((plural, groups)) = COHABITING.iter().find(|(plural, _)| *plural == resource.plural)
+        if let Some((plural, groups)) = cohabits
             && groups.contains(&resource.group.as_str())
             && !seen.insert(plural)
         {

@@ -39,6 +39,10 @@ impl Glob {
         if let [Part::Text(prefix), Part::Any, Part::Text(suffix)] = self.0.as_slice() {
             return text.starts_with(prefix) && text.ends_with(suffix);
         }
+        // Nearly all of them are names.
+        if let [Part::Text(name)] = self.0.as_slice() {
+            return text == name;
+        }
         let text: Vec<char> = text.chars().collect();
         matches(&self.0, &text)
     }

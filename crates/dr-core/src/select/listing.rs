@@ -59,6 +59,13 @@ pub(crate) fn listing<'a>(request: &'a Request<'_>, resource: &Resource, namespa
     }
 }
 
+/// Whether any list may fail, by whatever stands for a selector.
+pub(crate) fn lists_fail(request: &Request<'_>) -> bool {
+    let spec = request.spec();
+    let mut all = spec.label_selector.iter().chain(spec.or_label_selectors.iter().flatten());
+    all.any(|selector| selector.usable().is_err())
+}
+
 /// Why lists by this selector fail.
 pub(crate) fn unusable(request: &Request<'_>, field: &str, selector: &LabelSelector) -> Option<Reason> {
     let says = match selector.usable().err()? {

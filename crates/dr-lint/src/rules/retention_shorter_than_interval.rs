@@ -1,5 +1,7 @@
 //! Backups expire before the next one is made.
 
+use std::collections::HashMap;
+
 use dr_core::cron::{Cron, Gaps};
 use dr_core::go_duration::GoDuration;
 use dr_core::kind::Kind;
@@ -28,9 +30,12 @@ const DEFAULT_TTL: GoDuration = GoDuration(720 * 3_600 * 1_000_000_000);
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     // A year with a leap day in the one that follows: no year has longer gaps.
     let from = jiff::Timestamp::constant(1_798_761_600, 0);
+    // A year of runs takes a moment, and a thousand schedules run by a few expressions.
+    let mut known: HashMap<&str, Option<Gaps>> = HashMap::new();
+    let gaps_of = |text: &str| Cron::parse(text).ok().and_then(|cron| cron.gaps_in(from, &jiff::tz::TimeZone::UTC));
     for object in context.of(Kind::Schedule) {
         let Some(text) = object.raw.str_at("/spec/schedule") else { continue };
-        let gaps = Cron::parse(text).ok().and_then(|cron| cron.gaps_in(from, &jiff::tz::TimeZone::UTC));
+        let gaps = *known.entry(text).or_insert_with(|| gaps_of(text));
         let Some(Gaps { longest, .. }) = gaps else { continue };
         let written = object.raw.str_at("/spec/template/ttl");
         let Ok(ttl) = written.map_or(Ok(DEFAULT_TTL), GoDuration::parse) else { continue };
