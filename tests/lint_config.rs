@@ -280,6 +280,9 @@ fn what_the_parser_takes_the_schema_takes_and_what_it_refuses_the_schema_refuses
         ("exclude:\n", false),
         ("context: [.]\n", true),
         ("context: {a: b}\n", false),
+        ("baseline: dr-lint-baseline.yaml\n", true),
+        ("baseline: [dr-lint-baseline.yaml]\n", false),
+        ("baseline: \"\"\n", false),
         ("rules: {}\n", true),
         ("rules: {cron-invalid: error, schedule-paused: off, hook-cut-off: info, location-twice: false}\n", true),
         ("rules: {cron-invalid: \"off\"}\n", true),
@@ -307,7 +310,8 @@ fn what_the_parser_takes_the_schema_takes_and_what_it_refuses_the_schema_refuses
         ("all: &all {appetite: audit}\n", false),
         ("exclude: &all [a]\ncontext: *all\n", true),
     ];
-    let folder = tree(&[("a", "kind: none\n")]);
+    let empty = "apiVersion: dr/v1\nkind: LintBaseline\nfindings: []\n";
+    let folder = tree(&[("a", "kind: none\n"), ("dr-lint-baseline.yaml", empty)]);
     for (text, fine) in examples {
         fs::write(folder.path().join("dr-lint.yaml"), text).unwrap();
         let said = lint(folder.path(), &["a"]);

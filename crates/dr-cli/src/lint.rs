@@ -11,6 +11,7 @@ use crate::flags;
 use crate::out;
 use crate::report::Failure;
 
+mod baseline;
 mod config;
 mod files;
 mod github;
@@ -141,6 +142,8 @@ struct Cli {
     /// The configuration; dr-lint.yaml of this folder otherwise
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    hidden: baseline::Flags,
 }
 
 #[derive(Debug, Subcommand)]
@@ -200,7 +203,8 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
     let appetite = cli.appetite.map(Appetite::from);
     let mut settings = config.settings(appetite, cli.velero_version);
     let context = [cli.context.as_slice(), &config.context].concat();
-    let own: Vec<PathBuf> = config.file.iter().cloned().collect();
+    let hidden = cli.hidden.path(config.baseline.as_deref())?;
+    let own: Vec<PathBuf> = config.file.iter().cloned().chain(hidden.map(Path::to_path_buf)).collect();
     let named = files::Named {
         files: &cli.files,
         context: &context,
@@ -210,9 +214,17 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         ignore: !cli.no_ignore,
         velero: settings.velero,
     };
-    let (input, passed_over) = files::read(&named)?;
-    config.choose(&input, appetite, &mut settings);
-    let judgement = dr_lint::judge(&input, &settings);
+    let baseline = hidden.map(|path| baseline::Baseline::read(path, cli.hidden.write_baseline)).transpose()?;
+    let mut look = || {
+        let (mut input, passed_over) = files::read(&named)?;
+        if let Some(baseline) = &baseline {
+            baseline.hide(&mut input)?;
+        }
+        config.choose(&input, appetite, &mut settings);
+        let judgement = dr_lint::judge(&input, &settings);
+        Ok::<_, Failure>((input, judgement, passed_over))
+    };
+    let (mut input, mut judgement, mut passed_over) = look()?;
     if cli.diff || cli.fix.is_some() {
         let which = cli.fix.unwrap_or(Fixes::Safe);
         if cli.diff {
@@ -220,10 +232,12 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         }
         if mend::make(&input, &judgement, which)? {
             // What is told is what the files hold now.
-            let (mended, passed_over) = files::read(&named)?;
-            let judgement = dr_lint::judge(&mended, &settings);
-            return tell(&cli, &mended, &judgement, &passed_over);
+            (input, judgement, passed_over) = look()?;
         }
+    }
+    if let Some(baseline) = baseline.filter(|_| cli.hidden.write_baseline) {
+        baseline.renew(&input, &judgement)?.hide(&mut input)?;
+        judgement = dr_lint::judge(&input, &settings);
     }
     tell(&cli, &input, &judgement, &passed_over)
 }

@@ -65,6 +65,16 @@ impl<'t> Field<'t> {
         if span.is_empty() { self.key_span.clone() } else { span }
     }
 
+    /// The first key of a map, otherwise the whole value.
+    pub(crate) fn head(&self) -> Span {
+        match self.node() {
+            Some(Node::Mapping { entries, .. }) => entries
+                .first()
+                .map_or_else(|| self.span(), |first| self.tree.span(first.key).start..self.tree.span(first.value).end),
+            Some(Node::Scalar { .. } | Node::Sequence { .. } | Node::Alias(_)) | None => self.span(),
+        }
+    }
+
     pub(crate) fn key_span(&self) -> Span {
         self.key_span.clone()
     }

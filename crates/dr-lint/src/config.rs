@@ -18,6 +18,8 @@ pub struct Config {
     pub exclude: Vec<Written>,
     /// Looked at and not judged.
     pub context: Vec<Written>,
+    /// The file of findings that are told no more.
+    pub baseline: Option<Written>,
     pub severities: BTreeMap<String, Option<Severity>>,
     /// In their order: of two that are about a file the later one wins.
     pub overrides: Vec<Override>,
@@ -32,7 +34,7 @@ pub struct Override {
     pub severities: BTreeMap<String, Option<Severity>>,
 }
 
-const KEYS: &[&str] = &["appetite", "veleroVersion", "exclude", "context", "rules", "overrides"];
+const KEYS: &[&str] = &["appetite", "veleroVersion", "exclude", "context", "baseline", "rules", "overrides"];
 const OVERRIDE: &[&str] = &["paths", "appetite", "rules"];
 const APPETITES: [Appetite; 3] = [Appetite::Default, Appetite::Pedantic, Appetite::Audit];
 
@@ -48,6 +50,7 @@ pub fn read(text: &Text) -> Result<Config, Mistake> {
             }
             "exclude" => config.exclude = field.texts()?,
             "context" => config.context = field.texts()?,
+            "baseline" => config.baseline = Some(field.text()?),
             "rules" => config.severities = severities(&field)?,
             _ => config.overrides = field.items()?.iter().map(overridden).collect::<Result<_, _>>()?,
         }

@@ -27,14 +27,38 @@ pub struct Finding {
 pub struct Related {
     pub file: usize,
     pub span: Span,
+    /// Index into the input's objects, where it is of one, and the field there.
+    pub object: Option<usize>,
+    pub path: Path,
     pub message: String,
 }
 
-/// A finding that a comment silences.
+/// A finding that is not told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Silenced {
     pub finding: Finding,
+    /// Empty where none is given.
     pub reason: String,
+    pub by: By,
+}
+
+/// What silences a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Comment,
+    Annotation,
+    /// An entry of the baseline, by its place there.
+    Baseline(usize),
+}
+
+impl By {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Comment => "comment",
+            Self::Annotation => "annotation",
+            Self::Baseline(_) => "baseline",
+        }
+    }
 }
 
 /// Whether the key or the value is shown.

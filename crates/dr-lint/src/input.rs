@@ -5,6 +5,7 @@ use dr_core::object::Object as Raw;
 use dr_yaml::{Document, Encoding, Lines, Node, NodeId, Path, Problem, Span, Text, Tree};
 use serde_json::Value;
 
+use crate::baseline::Baseline;
 use crate::finding::Finding;
 use crate::shell::{self, Command, Language};
 use crate::values::{self, Rendered, Template};
@@ -16,6 +17,8 @@ pub enum Reading {
     Manifests,
     /// `velero … create …` lines, as the velero of a version understands them; of a YAML file its manifests as well.
     Commands(Language, Version),
+    /// It is the baseline: no manifest, and here for what is found in itself.
+    Baseline,
 }
 
 /// One file, or standard input.
@@ -54,7 +57,7 @@ pub(crate) struct Documents {
 pub(crate) fn documents(text: &Text, reading: Reading) -> Documents {
     let mut documents = match reading {
         Reading::Manifests | Reading::Commands(Language::Yaml, _) => dr_yaml::read(text).documents,
-        Reading::Commands(Language::Script | Language::Markdown, _) => Vec::new(),
+        Reading::Commands(Language::Script | Language::Markdown, _) | Reading::Baseline => Vec::new(),
     };
     let mut commands = Vec::new();
     if let Reading::Commands(language, version) = reading {
@@ -93,6 +96,7 @@ pub struct Input {
     pub objects: Vec<Object>,
     /// Documents whose values cannot be read, with what is wrong: file, document, problem.
     pub(crate) unreadable: Vec<(usize, usize, Problem)>,
+    pub(crate) baseline: Option<Baseline>,
 }
 
 impl Input {

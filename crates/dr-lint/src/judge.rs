@@ -12,8 +12,8 @@ use crate::finding::{At, Draft, Finding, Related, Silenced};
 use crate::input::Input;
 use crate::rule::{Appetite, Rule, Severity};
 use crate::rules::RULES;
-use crate::suppress;
 use crate::velero::Version;
+use crate::{baseline, suppress};
 
 /// So few objects are judged before a thread has started.
 const FEW: usize = 500;
@@ -100,6 +100,8 @@ pub struct Judgement {
     /// By file, place and rule.
     pub findings: Vec<Finding>,
     pub silenced: Vec<Silenced>,
+    /// Entries of the baseline that hid nothing, though they could have, by their places there.
+    pub stale: Vec<usize>,
     /// Files that are templates.
     pub templates: Vec<usize>,
     /// Velero's objects that were judged.
@@ -117,19 +119,24 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
         findings.extend(drafts.into_iter().filter_map(|draft| place(input, rule, &chosen, draft)));
     }
     problems(input, &chosen, &mut findings);
-    let (mut findings, silenced) = suppress::apply(input, findings, &chosen);
+    let (mut findings, mut silenced) = suppress::apply(input, findings, &chosen);
     let key = |finding: &Finding| (finding.span.start, finding.span.end, finding.rule);
     let name = |finding: &Finding| input.files.get(finding.file).map(|file| file.name.as_str());
-    findings.sort_by(|a, b| {
+    let order = |a: &Finding, b: &Finding| {
         name(a).cmp(&name(b)).then_with(|| key(a).cmp(&key(b))).then_with(|| a.message.cmp(&b.message))
-    });
+    };
+    findings.sort_by(order);
     findings.dedup();
+    let baseline::Applied { left: mut findings, hidden, stale } = baseline::apply(input, findings, &chosen);
+    silenced.extend(hidden);
+    findings.sort_by(order);
     let templates = input.files.iter().enumerate().filter(|(_, file)| file.template && !file.context);
     let (judged, seen): (Vec<_>, Vec<_>) =
         input.objects.iter().partition(|object| object.is_velero() && !object.context);
     Judgement {
         findings,
         silenced,
+        stale,
         templates: templates.map(|(at, _)| at).collect(),
         judged: judged.len(),
         seen: seen.len(),
@@ -172,8 +179,13 @@ fn problems(input: &Input, chosen: &Chosen<'_>, findings: &mut Vec<Finding>) {
             What::DuplicateKey => "duplicate-key",
         };
         let Some(severity) = chosen.severity_of(rule, file) else { return };
-        let other =
-            problem.other.iter().map(|span| Related { file, span: span.clone(), message: "the first one".into() });
+        let other = problem.other.iter().map(|span| Related {
+            file,
+            span: span.clone(),
+            object: None,
+            path: dr_yaml::Path::root(),
+            message: "the first one".into(),
+        });
         findings.push(Finding {
             rule,
             severity,
@@ -215,7 +227,13 @@ fn place(input: &Input, rule: &Rule, chosen: &Chosen<'_>, draft: Draft) -> Optio
     }
     let related = related.into_iter().filter_map(|(object, path, message)| {
         let object = input.objects.get(object)?;
-        Some(Related { file: object.file, span: input.span(object, &path, false), message })
+        Some(Related {
+            file: object.file,
+            span: input.span(object, &path, false),
+            object: Some(object.id),
+            path,
+            message,
+        })
     });
     Some(Finding {
         rule: rule.id,

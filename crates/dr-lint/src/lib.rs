@@ -3,10 +3,12 @@
 //! Rules speak of objects and field paths; this crate turns paths into places in files, silences what a comment
 //! silences, orders what is left and makes fixes. It reads no file and prints nothing.
 
+pub mod baseline;
 mod closed;
 pub mod config;
 mod derived;
 pub mod finding;
+mod fingerprint;
 pub mod fix;
 mod hooks;
 pub mod input;
@@ -23,7 +25,8 @@ mod velero;
 
 pub use closed::{Mistake, Written};
 pub use config::Config;
-pub use finding::{Finding, Related, Silenced};
+pub use finding::{By, Finding, Related, Silenced};
+pub use fingerprint::fingerprint;
 pub use input::{Added, File, Input, Object, Reading};
 pub use judge::{Choice, Judgement, Settings, judge};
 pub use rule::{Appetite, Family, Fixable, Rule, Severity};

@@ -70,6 +70,7 @@ mod unknown_value;
 mod unknown_volume_in_annotation;
 mod unreadable_document;
 mod unreadable_duration;
+mod unused_baseline_entry;
 mod unused_suppression;
 mod update_keeps_the_data;
 mod volume_left_out;
@@ -115,6 +116,7 @@ pub const RULES: &[&Rule] = &[
     &policy_reference_ignored::RULE,
     &policy_unreadable::RULE,
     &unused_suppression::RULE,
+    &unused_baseline_entry::RULE,
     &suppression_without_reason::RULE,
     &volume_left_out::RULE,
     &command_refused::RULE,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use dr_yaml::Path;
 use serde_json::Value;
 
-use crate::finding::{Finding, Silenced};
+use crate::finding::{By, Finding, Silenced};
 use crate::input::{File, Input};
 use crate::judge::Chosen;
 use crate::rules::RULES;
@@ -35,7 +35,10 @@ pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) 
     let mut silenced = Vec::new();
     for (finding, by) in findings.into_iter().zip(by) {
         match by.and_then(|by| comments.get(by)) {
-            Some(comment) => silenced.push(Silenced { finding, reason: comment.reason.clone() }),
+            Some(comment) => {
+                let by = if comment.annotation { By::Annotation } else { By::Comment };
+                silenced.push(Silenced { finding, reason: comment.reason.clone(), by });
+            }
             None => left.push(finding),
         }
     }

@@ -13,7 +13,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dr_lint::baseline::{self, Whereabouts};
 use dr_lint::{Added, Appetite, Finding, Fixable, Input, Judgement, Language, RULES, Reading, Rule, Settings, Version};
+use dr_yaml::Text;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -50,9 +52,24 @@ fn read(name: &str, text: &str) -> Added {
     )
 }
 
-fn judge(name: &str, text: &str) -> (Input, Judgement) {
+/// A case, with the baseline that is beside it: `fires.baseline`.
+fn input(rule: &Rule, name: &str, text: &str) -> Input {
     let mut input = Input::default();
     input.push(read(name, text));
+    let name = Path::new(name).with_extension("baseline");
+    if let Ok(text) = fs::read_to_string(folder(rule).join(&name)) {
+        let entries = baseline::read(&Text::from(text.as_str())).unwrap();
+        input.hide(name.to_string_lossy(), &text, entries, |entry| match entry.file.as_str() {
+            "elsewhere.yaml" => Whereabouts::Elsewhere,
+            "gone.yaml" => Whereabouts::Gone,
+            _ => Whereabouts::Read(0),
+        });
+    }
+    input
+}
+
+fn judge(rule: &Rule, name: &str, text: &str) -> (Input, Judgement) {
+    let input = input(rule, name, text);
     let judgement = dr_lint::judge(&input, &everything());
     (input, judgement)
 }
@@ -87,7 +104,7 @@ fn of<'j>(judgement: &'j Judgement, rule: &Rule) -> Vec<&'j Finding> {
 fn told(rule: &Rule) -> String {
     let mut text = String::new();
     for (name, source) in cases(rule, "fires") {
-        let (input, judgement) = judge(&name, &source);
+        let (input, judgement) = judge(rule, &name, &source);
         let found = of(&judgement, rule);
         assert!(!found.is_empty(), "{}/{name} does not fire", rule.id);
         for finding in &found {
@@ -121,7 +138,7 @@ fn what_nearly_fires_does_not() {
         let cases = cases(rule, "near");
         assert!(!cases.is_empty(), "{} has no near miss", rule.id);
         for (name, source) in cases {
-            let (input, judgement) = judge(&name, &source);
+            let (input, judgement) = judge(rule, &name, &source);
             let told: Vec<String> = of(&judgement, rule).iter().map(|finding| line(&input, finding)).collect();
             assert!(told.is_empty(), "{}/{name}: {told:?}", rule.id);
         }
@@ -133,8 +150,7 @@ fn a_near_miss_of_one_rule_is_clean_by_default_for_all() {
     let settings = Settings::default();
     for rule in RULES {
         for (name, source) in cases(rule, "near") {
-            let mut input = Input::default();
-            input.push(read(&name, &source));
+            let input = input(rule, &name, &source);
             let judgement = dr_lint::judge(&input, &settings);
             let told: Vec<String> = judgement
                 .findings
@@ -151,11 +167,11 @@ fn a_fix_ends_its_finding_makes_no_other_and_changes_nothing_the_second_time() {
     for rule in RULES {
         let mut fixed_any = false;
         for (name, source) in cases(rule, "fires") {
-            let (input, before) = judge(&name, &source);
+            let (input, before) = judge(rule, &name, &source);
             let fixable: Vec<&Finding> = before.findings.iter().filter(|finding| finding.fix.is_some()).collect();
             let (once, count) = dr_lint::fix::apply(&input, 0, &fixable).unwrap();
             assert_eq!(count, fixable.len(), "{}/{name}", rule.id);
-            let (input, after) = judge(&name, &once);
+            let (input, after) = judge(rule, &name, &once);
             assert_eq!(after.findings.len(), before.findings.len() - count, "{}/{name}: {:?}", rule.id, after.findings);
             let (twice, _) = dr_lint::fix::apply(&input, 0, &after.findings.iter().collect::<Vec<_>>()).unwrap();
             assert_eq!(twice, once, "{}/{name}", rule.id);

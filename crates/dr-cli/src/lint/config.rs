@@ -5,6 +5,7 @@
 //! veleroVersion: "1.17"
 //! exclude: [charts/, "*.enc.yaml"]
 //! context: [apps/]
+//! baseline: dr-lint-baseline.yaml
 //! rules:
 //!   schedule-paused: off
 //! overrides:
@@ -39,6 +40,7 @@ pub(super) struct Config {
     pub(super) excluded: Option<Excluded>,
     /// Looked at and not judged.
     pub(super) context: Vec<PathBuf>,
+    pub(super) baseline: Option<PathBuf>,
     severities: BTreeMap<String, Option<Severity>>,
     overrides: Vec<(Excluded, Override)>,
 }
@@ -94,7 +96,7 @@ pub(super) fn find(named: Option<&Path>) -> Result<Config, Failure> {
 fn read(path: &Path, bytes: &[u8]) -> Result<Config, Failure> {
     let text = Text::decode(bytes).map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))?;
     let wrong = |mistake: Mistake| mistaken(path, &text.text, &mistake);
-    let config::Config { appetite, velero, exclude, context, severities, overrides } =
+    let config::Config { appetite, velero, exclude, context, baseline, severities, overrides } =
         config::read(&text).map_err(wrong)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let patterns = |globs: &[Written]| {
@@ -110,7 +112,8 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Config, Failure> {
     let overrides =
         overrides.into_iter().map(|over| Ok((patterns(&over.paths)?, over))).collect::<Result<_, Failure>>()?;
     let context = context.iter().map(|path| folder.join(&path.text)).collect();
-    Ok(Config { file: Some(path.to_path_buf()), appetite, velero, excluded, context, severities, overrides })
+    let baseline = baseline.map(|path| folder.join(path.text));
+    Ok(Config { file: Some(path.to_path_buf()), appetite, velero, excluded, context, baseline, severities, overrides })
 }
 
 /// The mistake in a file of ours, as exit 2.

@@ -128,6 +128,7 @@ fn empty(input: &Input) -> Vec<Empty> {
         what: match file.reading {
             Reading::Manifests => "no manifest in it",
             Reading::Commands(..) => "no command of velero in it",
+            Reading::Baseline => "no entry in it",
         },
     });
     empty.collect()

@@ -23,6 +23,8 @@ pub(super) struct ReportV1<'r> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SilencedV1<'r> {
+    by: &'static str,
+    /// Empty where none is given.
     reason: &'r str,
     #[serde(flatten)]
     finding: FindingV1<'r>,
@@ -97,7 +99,7 @@ pub(super) fn of<'r>(report: &'r Report<'_>) -> ReportV1<'r> {
         kind: "LintReport",
         findings: report.judgement.findings.iter().map(|found| finding(report, found)).collect(),
         silenced: silenced
-            .map(|one| SilencedV1 { reason: &one.reason, finding: finding(report, &one.finding) })
+            .map(|one| SilencedV1 { by: one.by.name(), reason: &one.reason, finding: finding(report, &one.finding) })
             .collect(),
         templates: templates.map(|file| file.name.as_str()).collect(),
         empty: report.passed_over.iter().map(|empty| empty.name.as_str()).collect(),

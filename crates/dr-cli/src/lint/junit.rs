@@ -2,11 +2,16 @@
 
 use std::fmt::Write as _;
 
+use dr_lint::{File, Reading};
+
 use super::Report;
 
 pub(super) fn render(report: &Report<'_>) -> String {
-    let files: Vec<_> = report.input.files.iter().enumerate().filter(|(_, file)| !file.context).collect();
     let failing = |at: usize| report.failing().filter(move |finding| finding.file == at);
+    // The baseline is no manifest, and a case only where something is wrong with it.
+    let case =
+        |at: usize, file: &File| !file.context && (file.reading != Reading::Baseline || failing(at).next().is_some());
+    let files: Vec<_> = report.input.files.iter().enumerate().filter(|(at, file)| case(*at, file)).collect();
     let failures = files.iter().filter(|(at, _)| failing(*at).next().is_some()).count();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(text, "<testsuites tests=\"{}\" failures=\"{failures}\">", files.len());

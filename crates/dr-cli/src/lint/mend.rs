@@ -61,20 +61,29 @@ pub(super) fn make(input: &Input, judgement: &Judgement, which: Fixes) -> Result
     Ok(count > 0)
 }
 
-/// Beside the file first, so that nobody ever sees half of one.
 fn write(path: &Path, text: &str, encoding: Encoding) -> std::io::Result<()> {
     let bytes = match encoding {
         Encoding::Utf8 => text.as_bytes().to_vec(),
         Encoding::Utf16Le => utf16(text, u16::to_le_bytes),
         Encoding::Utf16Be => utf16(text, u16::to_be_bytes),
     };
+    put(path, &bytes)
+}
+
+/// Beside the file first, so that nobody ever sees half of one.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // The file a link leads to, and not the link, is written.
-    let path = path.canonicalize()?;
+    let path = match path.canonicalize() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => path.to_path_buf(),
+        found => found?,
+    };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let beside = path.with_file_name(format!(".{name}.dr-lint-{}", std::process::id()));
     let written = fs::File::create_new(&beside).and_then(|mut file| {
-        file.write_all(&bytes)?;
-        file.set_permissions(fs::metadata(&path)?.permissions())?;
+        file.write_all(bytes)?;
+        if let Ok(before) = fs::metadata(&path) {
+            file.set_permissions(before.permissions())?;
+        }
         file.sync_all()
     });
     let renamed = written.and_then(|()| fs::rename(&beside, &path));

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use dr_lint::{Finding, RULES, Severity};
+use dr_lint::{By, Finding, RULES, Severity, Silenced};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::Report;
 
@@ -42,25 +41,7 @@ fn uri(name: &str) -> String {
     text
 }
 
-/// Stays the same when lines move: rule, file, object, path and message.
-pub(super) fn fingerprint(report: &Report<'_>, finding: &Finding) -> String {
-    let object = finding.object.and_then(|id| report.input.objects.get(id)).map(dr_lint::Object::label);
-    let parts = [
-        finding.rule,
-        &report.file(finding).name,
-        object.as_deref().unwrap_or(""),
-        &finding.path.to_string(),
-        &finding.message,
-    ];
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
-}
-
-fn result(report: &Report<'_>, finding: &Finding, silenced: Option<&str>) -> Value {
+fn result(report: &Report<'_>, finding: &Finding, silenced: Option<&Silenced>) -> Value {
     let file = report.file(finding);
     let mut result = json!({
         "ruleId": finding.rule,
@@ -68,7 +49,7 @@ fn result(report: &Report<'_>, finding: &Finding, silenced: Option<&str>) -> Val
         "level": level(finding.severity),
         "message": { "text": finding.message },
         "locations": [{ "physicalLocation": location(file, &finding.span) }],
-        "partialFingerprints": { "drLint/v1": fingerprint(report, finding) },
+        "partialFingerprints": { "drLint/v2": dr_lint::fingerprint(report.input, finding) },
     });
     let Some(fields) = result.as_object_mut() else { return result };
     if !finding.related.is_empty() {
@@ -93,8 +74,16 @@ fn result(report: &Report<'_>, finding: &Finding, silenced: Option<&str>) -> Val
             }]),
         );
     }
-    if let Some(reason) = silenced {
-        fields.insert("suppressions".into(), json!([{ "kind": "inSource", "justification": reason }]));
+    if let Some(Silenced { reason, by, .. }) = silenced {
+        let kind = match by {
+            By::Comment | By::Annotation => "inSource",
+            By::Baseline(_) => "external",
+        };
+        let mut suppression = json!({ "kind": kind });
+        if let Some(fields) = suppression.as_object_mut().filter(|_| !reason.is_empty()) {
+            fields.insert("justification".into(), json!(reason));
+        }
+        fields.insert("suppressions".into(), json!([suppression]));
     }
     result
 }
@@ -115,7 +104,7 @@ pub(super) fn of(report: &Report<'_>) -> Value {
         .collect();
     let judgement = report.judgement;
     let found = judgement.findings.iter().map(|finding| result(report, finding, None));
-    let silenced = judgement.silenced.iter().map(|one| result(report, &one.finding, Some(&one.reason)));
+    let silenced = judgement.silenced.iter().map(|one| result(report, &one.finding, Some(one)));
     json!({
         "version": "2.1.0",
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",

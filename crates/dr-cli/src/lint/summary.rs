@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dr_lint::Severity;
+use dr_lint::{By, Reading, Severity};
 
 use super::{Report, files};
 
@@ -21,15 +21,19 @@ pub(super) fn of(report: &Report<'_>) -> String {
         }
     }
     let found = if parts.is_empty() { "nothing found".to_owned() } else { parts.join(", ") };
-    let files = report.input.files.iter().filter(|file| !file.context).count();
+    let files = report.input.files.iter().filter(|file| !file.context && file.reading != Reading::Baseline).count();
     let mut text = format!(
         "{found} in {} of Velero's objects and {} others, {files} {}",
         report.judgement.judged,
         report.judgement.seen,
         if files == 1 { "file" } else { "files" }
     );
-    if !report.judgement.silenced.is_empty() {
-        let _ = write!(text, "; {} silenced", report.judgement.silenced.len());
+    let by_baseline = |by: By| matches!(by, By::Baseline(_));
+    let (hidden, silenced): (Vec<_>, Vec<_>) = report.judgement.silenced.iter().partition(|one| by_baseline(one.by));
+    for (silenced, how) in [(silenced, "silenced"), (hidden, "in the baseline")] {
+        if !silenced.is_empty() {
+            let _ = write!(text, "; {} {how}", silenced.len());
+        }
     }
     for file in report.judgement.templates.iter().filter_map(|at| report.input.files.get(*at)) {
         let _ = write!(text, "\n{}: a template of Helm, left alone; lint what helm template prints", file.name);
