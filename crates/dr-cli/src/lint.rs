@@ -239,7 +239,10 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         baseline.renew(&input, &judgement)?.hide(&mut input)?;
         judgement = dr_lint::judge(&input, &settings);
     }
-    tell(&cli, &input, &judgement, &passed_over)
+    let told = tell(&cli, &input, &judgement, &passed_over);
+    // The process ends with it: giving back a large input piece by piece would take as long as many a rule.
+    std::mem::forget((input, judgement));
+    told
 }
 
 fn tell(cli: &Cli, input: &Input, judgement: &Judgement, passed_over: &[files::Empty]) -> Result<Exit, Failure> {

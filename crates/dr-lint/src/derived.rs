@@ -34,7 +34,7 @@ pub(crate) struct Derived<'i> {
     pub(crate) claims: Vec<Claim<'i>>,
     /// Velero's own, where the manifests have it.
     pub(crate) servers: Vec<(&'i Object, Server)>,
-    objects: Vec<Raw>,
+    objects: Vec<Arc<Raw>>,
     /// Of each namespace: what is in it, itself, and the volumes of its claims.
     within: HashMap<String, Vec<usize>>,
     /// In no namespace.
@@ -122,6 +122,7 @@ impl<'i> Derived<'i> {
                 None => outside.push(at),
             }
         }
+        let objects = objects.into_iter().map(Arc::new).collect();
         Self {
             claims,
             servers: context.servers(),

@@ -264,7 +264,7 @@ mod tests {
         let args = CoverageArgs { backup: None, schedule: None, filename: None, why: None, velero_version: None };
         let without = |group: &str| {
             let unread = BTreeMap::from([(group.to_owned(), "the server does not answer".to_owned())]);
-            Cluster::new(Resources::built_in(), [], unread)
+            Cluster::new(Resources::built_in(), Vec::<Object>::new(), unread)
         };
         let failure = asked(&without("*.velero.io"), "velero", &args).unwrap_err();
         let reason = &failure.reasons[0];

@@ -43,7 +43,7 @@ pub(crate) struct Item {
     /// Index of its type.
     pub(crate) of: usize,
     pub(crate) reference: ItemRef,
-    pub(crate) object: Object,
+    pub(crate) object: Arc<Object>,
 }
 
 /// A cluster, or what some manifests describe of one.
@@ -57,7 +57,7 @@ pub struct Cluster {
     ranges: HashMap<String, Range<usize>>,
     /// Types that could not be read as a whole, with the reason.
     unread: BTreeMap<String, String>,
-    unknown: Vec<Object>,
+    unknown: Vec<Arc<Object>>,
 }
 
 impl Cluster {
@@ -65,11 +65,12 @@ impl Cluster {
     /// whole, with the reason; whatever hangs on one of them is told as unknown, never guessed.
     pub fn new(
         resources: impl Into<Arc<Resources>>,
-        objects: impl IntoIterator<Item = Object>,
+        objects: impl IntoIterator<Item = impl Into<Arc<Object>>>,
         unread: BTreeMap<String, String>,
     ) -> Self {
         let mut cluster = Self { resources: resources.into(), unread, ..Self::default() };
         for object in objects {
+            let object: Arc<Object> = object.into();
             let api_version = object.str_at("/apiVersion").unwrap_or_default();
             let kind = object.str_at("/kind").unwrap_or_default();
             let of = cluster.resources.of_kind(api_version, kind);
@@ -94,8 +95,8 @@ impl Cluster {
     }
 
     /// Objects of kinds that no type serves; nothing is said of them.
-    pub fn unknown(&self) -> &[Object] {
-        &self.unknown
+    pub fn unknown(&self) -> impl Iterator<Item = &Object> {
+        self.unknown.iter().map(AsRef::as_ref)
     }
 
     pub fn resources(&self) -> &Resources {
@@ -106,7 +107,7 @@ impl Cluster {
     pub fn objects(&self, resource: &str, namespace: Option<&str>) -> impl Iterator<Item = &Object> {
         let wanted = namespace.map(str::to_owned);
         let of_namespace = move |item: &&Item| wanted.is_none() || item.reference.namespace == wanted;
-        self.of(resource).map(|(_, item)| item).filter(of_namespace).map(|item| &item.object)
+        self.of(resource).map(|(_, item)| item).filter(of_namespace).map(|item| item.object.as_ref())
     }
 
     /// All that are judged.

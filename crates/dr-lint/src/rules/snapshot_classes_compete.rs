@@ -23,12 +23,12 @@ pub(super) const RULE: Rule = Rule {
 const LABEL: &str = "velero.io/csi-volumesnapshot-class";
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    if !context.velero_chooses_classes() {
-        return;
-    }
     let label = Path::keys("metadata.labels").key(LABEL);
     let labelled: Vec<_> =
         context.seen(Kind::VolumeSnapshotClass).filter(|class| label.within(&class.raw.0).is_some()).collect();
+    if labelled.len() < 2 || !context.velero_chooses_classes() {
+        return;
+    }
     for class in labelled.iter().filter(|class| !class.context) {
         let driver = class.raw.str_at("/driver");
         let other = labelled

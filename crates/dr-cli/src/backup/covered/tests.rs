@@ -174,7 +174,7 @@ fn one_claim_is_done_with_its_data_and_not_without() {
 fn nothing_is_captured_while_what_decides_was_not_read() {
     let unread = |kind: &str| {
         let unread = BTreeMap::from([(kind.to_owned(), "forbidden".to_owned())]);
-        undecided(&Cluster::new(Resources::built_in(), [], unread))
+        undecided(&Cluster::new(Resources::built_in(), Vec::<Object>::new(), unread))
     };
     for kind in DECIDING {
         assert!(unread(kind), "{kind}");
@@ -194,7 +194,7 @@ fn nothing_is_captured_while_what_decides_was_not_read() {
 #[test]
 fn claims_that_were_not_listed_are_not_no_claims() {
     let unread = BTreeMap::from([("persistentvolumeclaims".to_owned(), "forbidden".to_owned())]);
-    let covered = Covered { cluster: Cluster::new(Resources::built_in(), [], unread), ..of(&[]) };
+    let covered = Covered { cluster: Cluster::new(Resources::built_in(), Vec::<Object>::new(), unread), ..of(&[]) };
     assert!(covered.claims().is_empty() && covered.claims_unread());
     assert_eq!(covered.exit(), Exit::Failed);
 }
