@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 mod coverage;
 #[path = "commands/faults.rs"]
 mod faults;
+#[path = "commands/lint.rs"]
+mod lint;
 #[path = "commands/schedule.rs"]
 mod schedule;
 #[path = "commands/status.rs"]
@@ -114,6 +116,7 @@ impl Site {
             Some("BackupStatus") => "backup-status",
             Some("BackupVerification") => "backup-verification",
             Some("BackupSchedule") => "backup-schedule",
+            Some("LintReport") => "lint-report",
             Some("Error") => "error",
             other => panic!("{args:?}: {other:?}"),
         };

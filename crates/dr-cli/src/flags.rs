@@ -106,6 +106,41 @@ pub(crate) struct Connection {
     pub(crate) insecure_skip_tls_verify: bool,
 }
 
+impl Connection {
+    /// A flag that was given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let Self {
+            context,
+            cluster,
+            user,
+            kubeconfig,
+            as_user,
+            as_groups,
+            as_uid,
+            request_timeout,
+            server,
+            token,
+            certificate_authority,
+            insecure_skip_tls_verify,
+        } = self;
+        let given = [
+            ("--context", context.is_some()),
+            ("--cluster", cluster.is_some()),
+            ("--user", user.is_some()),
+            ("--kubeconfig", kubeconfig.is_some()),
+            ("--as", as_user.is_some()),
+            ("--as-group", !as_groups.is_empty()),
+            ("--as-uid", as_uid.is_some()),
+            ("--request-timeout", request_timeout.is_some()),
+            ("--server", server.is_some()),
+            ("--token", token.is_some()),
+            ("--certificate-authority", certificate_authority.is_some()),
+            ("--insecure-skip-tls-verify", *insecure_skip_tls_verify),
+        ];
+        given.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
+}
+
 impl Flags {
     /// The namespace a command is about. A disaster is no place for a default that the kubeconfig happens to hold.
     pub(crate) fn namespace(&self, usage: &str) -> Result<&str, Failure> {

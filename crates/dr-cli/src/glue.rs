@@ -145,6 +145,13 @@ impl Session {
         facts.map_err(|error| not_read("cannot read what is backed up", error))
     }
 
+    /// What Velero is told to do, and what it would do it with. The facts' namespace is empty where all are meant.
+    pub(crate) async fn live(&self, namespace: Option<&str>) -> Result<Facts, Failure> {
+        let velero = self.velero_namespace.as_str();
+        let facts = self.told(capture::live::live(&self.connection, namespace, velero, Timestamp::now())).await;
+        facts.map_err(|error| not_read("cannot read what is backed up", error))
+    }
+
     /// Every kind the cluster serves, as far as a backup of the namespace depends on it.
     pub(crate) async fn everything(&self, namespace: &str) -> Result<dr_core::select::Cluster, Failure> {
         let read = self.told(everything::everything(&self.connection, namespace, &self.velero_namespace)).await;

@@ -1,4 +1,5 @@
-//! `kubectl dr lint`: reads files, has `dr-lint` judge them, and tells of it. No cluster, no runtime.
+//! `kubectl dr lint`: reads files, has `dr-lint` judge them, and tells of it. No cluster and no runtime, unless `--live`
+//! asks for one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ mod github;
 mod gitlab;
 mod json;
 mod junit;
+mod live;
 mod mend;
 mod pages;
 mod sarif;
@@ -94,12 +96,12 @@ enum Fixes {
     name = "kubectl-dr-lint",
     bin_name = "kubectl dr lint",
     version,
-    override_usage = "kubectl dr lint FILE…\n       kubectl dr lint --shell FILE…\n       kubectl dr lint explain RULE\n       kubectl dr lint rules\n       kubectl dr lint schema",
+    override_usage = "kubectl dr lint FILE…\n       kubectl dr lint --shell FILE…\n       kubectl dr lint [FILE…] --live\n       kubectl dr lint explain RULE\n       kubectl dr lint rules\n       kubectl dr lint schema",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     about = "Find what makes a backup worthless before it is needed",
     long_about = "Find what makes a backup worthless before it is needed.\n\nReads manifests as kubectl does; needs no \
-                  cluster and no CRDs."
+                  cluster and no CRDs. With --live it judges what is in a cluster, too, and changes nothing there."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -109,8 +111,8 @@ struct Cli {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Manifests and folders that are looked at and not judged: what a chart elsewhere brings; may be repeated
-    #[arg(long = "with", value_name = "FILE")]
-    context: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    with: Vec<PathBuf>,
     /// Scripts, Makefiles, CI files, Markdown and folders of them: their lines velero backup|schedule|restore create are
     /// judged as what they would make
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -130,7 +132,7 @@ struct Cli {
     /// How much to hear
     #[arg(long, value_name = "APPETITE")]
     appetite: Option<Hunger>,
-    /// Velero's minor version, such as 1.17; the newest one known otherwise
+    /// Velero's minor version, such as 1.17; with --live the cluster's, the newest one known otherwise
     #[arg(long, value_name = "1.x")]
     velero_version: Option<Version>,
     /// Make the fixes that are safe, or with =unsafe all
@@ -144,6 +146,8 @@ struct Cli {
     config: Option<PathBuf>,
     #[command(flatten)]
     hidden: baseline::Flags,
+    #[command(flatten)]
+    live: live::LiveArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -170,6 +174,8 @@ struct Report<'r> {
     threshold: Severity,
     /// Files that were asked for and hold no manifest.
     passed_over: &'r [files::Empty],
+    /// What is told of the cluster, where one was read.
+    live: Option<&'r live::Told>,
 }
 
 impl Report<'_> {
@@ -193,30 +199,57 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         Some(Command::Schema) => return pages::schema(),
         None => {}
     }
-    if cli.files.is_empty() && cli.shell.is_empty() {
-        let usage = "usage: kubectl dr lint FILE…, or - for standard input";
+    cli.live.check()?;
+    if cli.files.is_empty() && cli.shell.is_empty() && !cli.live.live {
+        let usage = "usage: kubectl dr lint FILE…, - for standard input, or --live for what is in the cluster";
         return Err(Failure::usage("which manifests? no file and no folder is named").hint(usage));
     }
     let config = config::find(cli.config.as_deref())?;
     let excluded = [config.excluded.clone(), Some(walk::Excluded::new(Path::new("."), &cli.exclude)?)];
     let excluded: Vec<walk::Excluded> = excluded.into_iter().flatten().collect();
     let appetite = cli.appetite.map(Appetite::from);
-    let mut settings = config.settings(appetite, cli.velero_version);
-    let context = [cli.context.as_slice(), &config.context].concat();
+    let said = config.version(cli.velero_version);
+    let mut settings = config.settings(appetite, said);
+    let context = [cli.with.as_slice(), &config.context].concat();
     let hidden = cli.hidden.path(config.baseline.as_deref())?;
     let own: Vec<PathBuf> = config.file.iter().cloned().chain(hidden.map(Path::to_path_buf)).collect();
-    let named = files::Named {
+    let stdin = files::Stdin::default();
+    let named = |velero| files::Named {
         files: &cli.files,
         context: &context,
         shell: &cli.shell,
         own: &own,
         excluded: &excluded,
         ignore: !cli.no_ignore,
-        velero: settings.velero,
+        velero,
+        stdin: &stdin,
     };
     let baseline = hidden.map(|path| baseline::Baseline::read(path, cli.hidden.write_baseline)).transpose()?;
+    // The files first, standard input among them: what a kubeconfig calls to log in must not find it.
+    let mut first = files::read(&named(settings.velero))?;
+    let cluster = if cli.live.live {
+        let read = cli.live.read(&first.0.policies_named(), cli.output != Output::Text)?;
+        let newer = read.minor().filter(|minor| said.is_none() && *minor != settings.velero);
+        if let Some(minor) = newer {
+            // Of commands another version reads otherwise.
+            settings.velero = minor;
+            first = files::read(&named(minor))?;
+        }
+        Some(read)
+    } else {
+        None
+    };
+    let velero = settings.velero;
+    let told = cluster.as_ref().map(|cluster| cluster.told(velero, said.is_some()));
+    let mut first = Some(first);
     let mut look = || {
-        let (mut input, passed_over) = files::read(&named)?;
+        let (mut input, passed_over) = match first.take() {
+            Some(read) => read,
+            None => files::read(&named(velero))?,
+        };
+        if let Some(cluster) = &cluster {
+            cluster.add_to(&mut input);
+        }
         if let Some(baseline) = &baseline {
             baseline.hide(&mut input)?;
         }
@@ -239,24 +272,30 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         baseline.renew(&input, &judgement)?.hide(&mut input)?;
         judgement = dr_lint::judge(&input, &settings);
     }
-    let told = tell(&cli, &input, &judgement, &passed_over);
+    let report = Report {
+        input: &input,
+        judgement: &judgement,
+        threshold: cli.threshold.into(),
+        passed_over: &passed_over,
+        live: told.as_ref(),
+    };
+    let exit = tell(cli.output, &report);
     // The process ends with it: giving back a large input piece by piece would take as long as many a rule.
     std::mem::forget((input, judgement));
-    told
+    exit
 }
 
-fn tell(cli: &Cli, input: &Input, judgement: &Judgement, passed_over: &[files::Empty]) -> Result<Exit, Failure> {
-    let report = Report { input, judgement, threshold: cli.threshold.into(), passed_over };
-    match cli.output {
-        Output::Text => out::result(&text::render(&report))?,
-        Output::Json => out::json(&json::of(&report))?,
-        Output::Sarif => out::json(&sarif::of(&report))?,
-        Output::Junit => out::result(&junit::render(&report))?,
-        Output::Github => out::result(&github::render(&report))?,
-        Output::Gitlab => out::json(&gitlab::of(&report))?,
+fn tell(output: Output, report: &Report<'_>) -> Result<Exit, Failure> {
+    match output {
+        Output::Text => out::result(&text::render(report))?,
+        Output::Json => out::json(&json::of(report))?,
+        Output::Sarif => out::json(&sarif::of(report))?,
+        Output::Junit => out::result(&junit::render(report))?,
+        Output::Github => out::result(&github::render(report))?,
+        Output::Gitlab => out::json(&gitlab::of(report))?,
     }
-    if cli.output != Output::Text {
-        out::prose(&summary::of(&report));
+    if output != Output::Text {
+        out::prose(&summary::of(report));
     }
     Ok(if report.failing().next().is_some() { Exit::Failed } else { Exit::Done })
 }

@@ -17,6 +17,7 @@ use crate::archive::FINGERPRINT;
 use crate::connect::Connection;
 use crate::request::{self, JSON, Selection};
 
+pub mod live;
 pub mod recovery;
 
 pub(crate) const AT_ONCE: usize = 8;

@@ -129,6 +129,7 @@ impl Input {
             documents: Vec::new(),
             problem: None,
             context: false,
+            live: false,
             template: false,
             reading: Reading::Baseline,
             commands: 0,
@@ -163,7 +164,7 @@ pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) 
     // Findings that wait for an entry, by fingerprint: in their own file, and anywhere.
     let mut here: HashMap<(String, usize), VecDeque<usize>> = HashMap::new();
     let mut anywhere: HashMap<String, VecDeque<usize>> = HashMap::new();
-    for (at, finding) in findings.iter().enumerate().filter(|(_, finding)| !NEVER.contains(&finding.rule)) {
+    for (at, finding) in findings.iter().enumerate().filter(|(_, finding)| can_be_hidden(input, finding)) {
         let print = fingerprint(input, finding);
         here.entry((print.clone(), finding.file)).or_default().push_back(at);
         anywhere.entry(print).or_default().push_back(at);
@@ -223,6 +224,11 @@ pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) 
     Applied { left, hidden, stale }
 }
 
+/// A cluster has no files; annotations silence what is in it.
+fn can_be_hidden(input: &Input, finding: &Finding) -> bool {
+    !NEVER.contains(&finding.rule) && !input.file_of(finding).live
+}
+
 /// Whether an entry would have hidden something, were it there: its file was read, or is gone, and its rule ran.
 fn could(input: &Input, chosen: &Chosen<'_>, entry: &Entry, at: Whereabouts) -> bool {
     let known = RULES.iter().find(|rule| rule.id == entry.rule && !NEVER.contains(&rule.id));
@@ -267,7 +273,7 @@ pub fn renewed(input: &Input, judgement: &crate::Judgement, file: impl Fn(&str) 
             entries.push(entry(&silenced.finding, &silenced.reason));
         }
     }
-    let left = judgement.findings.iter().filter(|finding| !NEVER.contains(&finding.rule));
+    let left = judgement.findings.iter().filter(|finding| can_be_hidden(input, finding));
     entries.extend(left.map(|finding| entry(finding, "")));
     let before = input.baseline.iter().flat_map(|baseline| baseline.entries.iter().enumerate());
     let asleep = before.filter(|(at, _)| !known.contains(at));

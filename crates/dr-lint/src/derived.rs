@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
-use dr_core::select::{Backup, Cluster, Policies, Resources, Selection, Server, select};
+use dr_core::select::{Backup, Cluster, Policies, Reason, Resources, Selection, Server, select};
 use dr_yaml::{Path, Step};
 use serde_json::{Value, json};
 
@@ -17,15 +17,24 @@ use crate::input::Object;
 use crate::judge::Context;
 use crate::velero::server_of;
 
+mod live;
+
+use live::Living;
+
 /// A claim that a workload of the manifests has.
 #[derive(Debug)]
 pub(crate) struct Claim<'i> {
     pub(crate) workload: &'i Object,
     pub(crate) namespace: String,
     pub(crate) name: String,
-    pub(crate) pod: String,
+    /// Those that mount it.
+    pub(crate) pods: Vec<String>,
     /// Of a StatefulSet the template it is made from.
     pub(crate) template: Option<Path>,
+    /// Where its workload has its volumes.
+    pub(crate) volumes: Path,
+    /// It is in the cluster, and so is its workload.
+    pub(crate) live: bool,
 }
 
 /// The objects of a cluster that these manifests describe, and whose claims are whose.
@@ -41,6 +50,7 @@ pub(crate) struct Derived<'i> {
     outside: Vec<usize>,
     whole: OnceCell<Cluster>,
     resources: Arc<Resources>,
+    living: Option<Living<'i>>,
 }
 
 /// While it is made.
@@ -49,6 +59,7 @@ struct Making<'i> {
     claims: Vec<Claim<'i>>,
     named: HashSet<(String, String)>,
     objects: Vec<Raw>,
+    living: Option<Living<'i>>,
 }
 
 const NOWHERE: &str = "default";
@@ -75,11 +86,16 @@ const DECIDE: [&str; 16] = [
 
 impl<'i> Derived<'i> {
     pub(crate) fn of(context: &Context<'i>) -> Self {
-        let mut derived = Making::default();
+        let mut derived = Making { living: Living::of(context.input), ..Making::default() };
         // What a claim's way into a backup can hang on; everything else would only be judged in vain.
         for object in &context.input.objects {
+            if object.live {
+                derived.live(object);
+                continue;
+            }
             match object.kind {
                 Some(Kind::StatefulSet | Kind::Deployment) => derived.workload(object),
+                Some(Kind::BackupStorageLocation) => derived.location(object),
                 Some(Kind::PersistentVolumeClaim) => derived.objects.push(bound(placed(&object.raw))),
                 Some(Kind::Namespace) => derived.objects.push(active(&object.raw)),
                 Some(Kind::Pod | Kind::PersistentVolume) => derived.objects.push(placed(&object.raw)),
@@ -104,15 +120,21 @@ impl<'i> Derived<'i> {
                 .objects
                 .push(active(&Raw(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))));
         }
-        let Making { claims, mut objects, .. } = derived;
+        let Making { claims, mut objects, living, .. } = derived;
         let known: HashSet<&str> =
             objects.iter().filter(|object| object.str_at("/kind") == Some("PersistentVolume")).map(Raw::name).collect();
-        let volumes: Vec<Raw> = objects.iter().filter_map(|claim| volume_of(claim, &known)).collect();
+        let there = |claim: &Raw| {
+            living.as_ref().is_some_and(|living| living.has(claim.namespace().unwrap_or_default(), claim.name()))
+        };
+        let made = objects.iter().filter(|claim| !there(claim));
+        let volumes: Vec<Raw> = made.filter_map(|claim| volume_of(claim, &known)).collect();
         objects.extend(volumes);
         let mut within: HashMap<String, Vec<usize>> = HashMap::new();
         let mut outside = Vec::new();
         for (at, object) in objects.iter().enumerate() {
             let of = match object.str_at("/kind") {
+                // Whether a backup takes all namespaces there are is for all of them to tell.
+                Some("Namespace") if living.is_some() => None,
                 Some("Namespace") => Some(object.name()),
                 Some("PersistentVolume") => object.str_at("/spec/claimRef/namespace"),
                 Some(_) | None => object.namespace(),
@@ -131,6 +153,7 @@ impl<'i> Derived<'i> {
             outside,
             whole: OnceCell::new(),
             resources: Arc::new(Resources::built_in()),
+            living,
         }
     }
 
@@ -145,8 +168,15 @@ impl<'i> Derived<'i> {
             "volumesnapshotlocations.velero.io",
         ]
         .map(|resource| (resource.to_owned(), "the manifests do not tell".to_owned()));
+        let unread = match &self.living {
+            None => BTreeMap::from(unread),
+            Some(living) => {
+                let unread = living.cluster().unread.iter();
+                unread.map(|(kind, because)| (kind.info().resource(), because.clone())).collect()
+            }
+        };
         let objects = of.filter_map(|at| self.objects.get(at)).cloned();
-        Cluster::new(Arc::clone(&self.resources), objects, BTreeMap::from(unread))
+        Cluster::new(Arc::clone(&self.resources), objects, unread)
     }
 
     /// What a backup can hold anything of: a thousand schedules for a namespace each must not each look at all of them.
@@ -157,7 +187,9 @@ impl<'i> Derived<'i> {
         if named.is_empty() || !named.iter().all(is_name) {
             return Cow::Borrowed(self.whole.get_or_init(|| self.cluster(0..self.objects.len())));
         }
-        let named: BTreeSet<&String> = named.iter().collect();
+        let mut named: BTreeSet<&String> = named.iter().collect();
+        // There are its locations and its node-agents.
+        named.extend(self.living.as_ref().map(|living| &living.cluster().velero_namespace));
         let within = named.into_iter().filter_map(|name| self.within.get(name)).flatten();
         Cow::Owned(self.cluster(self.outside.iter().chain(within).copied()))
     }
@@ -169,27 +201,65 @@ impl<'i> Derived<'i> {
         if !DECIDE.iter().all(|field| backup.knows(&spec.clone().key(*field))) {
             return None;
         }
-        let mut request = Backup::of(&backup.raw).ok()?;
-        if let Some(name) = request.spec.policy_name() {
-            let found = context
-                .seen(Kind::ConfigMap)
-                .find(|config| config.name() == name && config.raw.namespace() == backup.raw.namespace());
-            request.policies = found.and_then(policies).unwrap_or(Policies::NotRead);
-        }
-        let namespace = backup.raw.namespace().unwrap_or("velero");
-        let plain = || Server::plain(context.velero.select(), namespace);
-        let mut server = server_of(&self.servers, backup).cloned().unwrap_or_else(plain);
-        namespace.clone_into(&mut server.namespace);
-        server.csi = true;
+        let (request, server) = self.request(context, backup)?;
         // What Velero refuses as a whole is for the rules about that.
         Some(select(&self.reach(&request), &request, &server)).filter(|selection| selection.refused.is_empty())
+    }
+
+    /// What makes Velero refuse a backup as a whole, as its locations and namespaces are now.
+    pub(crate) fn refusals(&self, context: &Context<'_>, backup: &Object) -> Vec<Reason> {
+        let Some((request, server)) = self.request(context, backup) else { return Vec::new() };
+        let decide = ["BackupStorageLocation", "VolumeSnapshotLocation", "Namespace"];
+        let objects = self.objects.iter().enumerate();
+        let objects = objects.filter(|(_, object)| object.str_at("/kind").is_some_and(|kind| decide.contains(&kind)));
+        select(&self.cluster(objects.map(|(at, _)| at)), &request, &server).refused
+    }
+
+    /// A backup and who would make it; none where what decides is not known.
+    fn request(&self, context: &Context<'_>, backup: &Object) -> Option<(Backup, Server)> {
+        let mut request = Backup::of(&backup.raw).ok()?;
+        if let Some(name) = request.spec.policy_name() {
+            request.policies = policies(context, name, backup.raw.namespace())?;
+        }
+        let namespace = backup.raw.namespace().unwrap_or("velero");
+        let Some(living) = &self.living else {
+            let plain = || Server::plain(context.velero.select(), namespace);
+            let mut server = server_of(&self.servers, backup).cloned().unwrap_or_else(plain);
+            namespace.clone_into(&mut server.namespace);
+            server.csi = true;
+            return Some((request, server));
+        };
+        let mut server = server_of(&self.servers, backup).cloned().filter(|_| !living.is_blind())?;
+        living.cluster().velero_namespace.clone_into(&mut server.namespace);
+        if let Some(name) = &server.global_policies_name {
+            server.global_policies = policies(context, name, Some(&server.namespace))?;
+        }
+        Some((request, server))
     }
 }
 
 impl<'i> Making<'i> {
+    /// An object of the cluster, with the claims that are there.
+    fn live(&mut self, object: &'i Object) {
+        let Some(living) = &self.living else { return };
+        self.objects.extend(living.seen(object));
+        for claim in living.claims_of(object) {
+            if self.named.insert((claim.namespace.clone(), claim.name.clone())) {
+                self.claims.push(claim);
+            }
+        }
+    }
+
+    /// Beside a cluster it is known which locations there are.
+    fn location(&mut self, object: &'i Object) {
+        self.objects.extend(self.living.as_ref().map(|living| living.with_status(object.raw.clone())));
+    }
+
     /// The controller itself, its first pod, and the claims of that pod.
     fn workload(&mut self, object: &'i Object) {
         let raw = placed(&object.raw);
+        let live = self.living.as_ref();
+        let has = |namespace: &str, claim: &str| live.is_some_and(|living| living.has(namespace, claim));
         let namespace = raw.namespace().unwrap_or(NOWHERE).to_owned();
         let pod = format!("{}-0", raw.name());
         let mut spec = raw.at("/spec/template/spec").cloned().unwrap_or_else(|| json!({}));
@@ -209,7 +279,10 @@ impl<'i> Making<'i> {
                     "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})) },
                 "spec": template.get("spec").cloned().unwrap_or_else(|| json!({})),
             });
-            self.objects.push(bound(Raw(claim)));
+            // One that is there keeps its labels, whatever its template says now.
+            if !has(&namespace, &name) {
+                self.objects.push(bound(Raw(claim)));
+            }
             volumes.retain(|other| other.get("name").and_then(Value::as_str) != Some(volume));
             volumes.push(json!({ "name": volume, "persistentVolumeClaim": { "claimName": name } }));
             self.named.insert((namespace.clone(), name.clone()));
@@ -218,17 +291,24 @@ impl<'i> Making<'i> {
                 workload: object,
                 namespace: namespace.clone(),
                 name,
-                pod: pod.clone(),
+                pods: vec![pod.clone()],
                 template,
+                volumes: Path::keys("spec.template.spec.volumes"),
+                live: false,
             });
         }
         for volume in &volumes {
             let claim = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str);
             if let Some(name) = claim.filter(|name| self.named.insert((namespace.clone(), (*name).to_owned()))) {
-                let name = name.to_owned();
-                let claim =
-                    Claim { workload: object, namespace: namespace.clone(), name, pod: pod.clone(), template: None };
-                self.claims.push(claim);
+                self.claims.push(Claim {
+                    workload: object,
+                    namespace: namespace.clone(),
+                    name: name.to_owned(),
+                    pods: vec![pod.clone()],
+                    template: None,
+                    volumes: Path::keys("spec.template.spec.volumes"),
+                    live: false,
+                });
             }
         }
         if raw.i64_at("/spec/replicas") != Some(0) {
@@ -251,12 +331,25 @@ impl<'i> Making<'i> {
     }
 }
 
+/// The policies of a ConfigMap. Beside a cluster those that were not read decide what nobody knows: then there are none.
+fn policies(context: &Context<'_>, name: &str, namespace: Option<&str>) -> Option<Policies> {
+    let mut all = context.seen(Kind::ConfigMap);
+    let found = all.find(|config| config.name() == name && config.raw.namespace() == namespace);
+    let read = found.and_then(one_key).map(Policies::Read);
+    let Some(cluster) = &context.input.live else { return Some(read.unwrap_or(Policies::NotRead)) };
+    let unreadable = || Policies::Unreadable("it has not one key with YAML".to_owned());
+    match found {
+        Some(_) => Some(read.unwrap_or_else(unreadable)),
+        None => (!cluster.unread.contains_key(&Kind::ConfigMap)).then_some(Policies::Missing),
+    }
+}
+
 /// The value of a policy ConfigMap's one key.
-fn policies(config: &Object) -> Option<Policies> {
+fn one_key(config: &Object) -> Option<Value> {
     let data = config.raw.at("/data")?.as_object()?;
     let text = data.values().next().filter(|_| data.len() == 1)?.as_str()?;
     let document = dr_yaml::read(&dr_yaml::Text::from(text)).documents.into_iter().next()?;
-    document.tree.ok()?.value().ok().map(Policies::Read)
+    document.tree.ok()?.value().ok()
 }
 
 /// In a namespace: kubectl's own where the manifest names none.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use dr_yaml::edit::{self, Edit};
 use dr_yaml::{Document, Path, Step};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::finding::Finding;
 use crate::input::{Input, Object};
@@ -62,6 +62,33 @@ pub(crate) fn fits(input: &Input, object: &Object, fix: &Fix) -> bool {
 pub fn edit_of(input: &Input, finding: &Finding) -> Option<Edit> {
     let object = input.objects.get(finding.object?)?;
     edit(input, object, finding.fix.as_ref()?)
+}
+
+/// The command that makes the fix of a finding about an object of a cluster: nothing is written there by us.
+pub fn command(input: &Input, finding: &Finding) -> Option<String> {
+    let object = input.objects.get(finding.object?).filter(|object| object.live)?;
+    let change = &finding.fix.as_ref()?.change;
+    let operation = match change {
+        Change::Set { path, to } => json!({ "op": "replace", "path": pointer(path), "value": to }),
+        Change::Remove { path } => json!({ "op": "remove", "path": pointer(path) }),
+        Change::Insert { map, key, value } => {
+            json!({ "op": "add", "path": pointer(&map.clone().key(key.as_str())), "value": value })
+        }
+    };
+    let namespace = object.raw.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    let (resource, name) = (object.kind?.info().resource(), object.name());
+    // A single quote ends and begins again what the shell is handed.
+    let patch = json!([operation]).to_string().replace('\'', r"'\''");
+    Some(format!("kubectl{namespace} patch {resource} {name} --type=json -p '{patch}'"))
+}
+
+/// `/spec/template/ttl`.
+fn pointer(path: &Path) -> String {
+    let steps = path.0.iter().map(|step| match step {
+        Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Step::Index(index) => format!("/{index}"),
+    });
+    steps.collect()
 }
 
 /// One fix with what it does to the text.

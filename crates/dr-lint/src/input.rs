@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::baseline::Baseline;
 use crate::finding::Finding;
+use crate::live::Cluster;
 use crate::shell::{self, Command, Language};
 use crate::values::{self, Rendered, Template};
 use crate::velero::Version;
@@ -33,6 +34,8 @@ pub struct File {
     pub problem: Option<Problem>,
     /// It is looked at and not judged.
     pub context: bool,
+    /// No file but an object of a cluster: nothing is written there.
+    pub live: bool,
     /// A template of Helm: left alone, and said so.
     pub template: bool,
     pub reading: Reading,
@@ -43,9 +46,9 @@ pub struct File {
 /// A file that was read, with its objects: files may be read side by side and are added in their order.
 #[derive(Debug)]
 pub struct Added {
-    file: File,
-    objects: Vec<Object>,
-    unreadable: Vec<(usize, Problem)>,
+    pub(crate) file: File,
+    pub(crate) objects: Vec<Object>,
+    pub(crate) unreadable: Vec<(usize, Problem)>,
 }
 
 /// The documents of a text, those that are commands last.
@@ -81,6 +84,8 @@ pub struct Object {
     pub raw: Raw,
     pub kind: Option<Kind>,
     pub context: bool,
+    /// Of a cluster, as it is there now.
+    pub live: bool,
     /// The template it was rendered from, by Helm's `# Source:` comment.
     pub source: Option<String>,
     /// Of what a command would make: what is known of that command.
@@ -97,6 +102,8 @@ pub struct Input {
     /// Documents whose values cannot be read, with what is wrong: file, document, problem.
     pub(crate) unreadable: Vec<(usize, usize, Problem)>,
     pub(crate) baseline: Option<Baseline>,
+    /// What is known of the cluster, where one was read.
+    pub live: Option<Cluster>,
 }
 
 impl Input {
@@ -182,8 +189,8 @@ impl Added {
         let Text { text, encoding } = text;
         let lines = Lines::of(&text);
         let name = name.into();
-        let file =
-            File { name, text, lines, encoding, documents, problem, context, template, reading, commands: first };
+        let (live, commands) = (false, first);
+        let file = File { name, text, lines, encoding, documents, problem, context, live, template, reading, commands };
         Self { file, objects, unreadable }
     }
 }
@@ -221,7 +228,8 @@ fn objects_of(
         let raw = Raw(raw);
         let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
         let (source, command) = (source.clone(), command.cloned());
-        objects.push(Object { id: 0, file: 0, document, base, raw, kind, context, source, command, chart });
+        let live = false;
+        objects.push(Object { id: 0, file: 0, document, base, raw, kind, context, live, source, command, chart });
     }
 }
 
@@ -248,7 +256,7 @@ fn head(tree: &Tree, id: NodeId) -> Span {
 }
 
 /// Whether a file is a template of Helm: a line that holds nothing but `{{ … }}` is no YAML that anybody means.
-fn is_template(text: &str) -> bool {
+pub(crate) fn is_template(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim();
         line.starts_with("{{") && line.ends_with("}}") && !line.contains(':')

@@ -13,6 +13,7 @@ pub mod fix;
 mod hooks;
 pub mod input;
 pub mod judge;
+pub mod live;
 mod restored;
 pub mod rule;
 pub mod rules;

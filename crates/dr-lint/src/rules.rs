@@ -3,6 +3,7 @@
 use crate::rule::Rule;
 
 mod annotation_on_the_controller;
+mod backup_refused;
 mod bad_namespace_pattern;
 mod checkpoint_hook_fails_the_pod;
 mod cluster_resource_switched_off;
@@ -76,6 +77,8 @@ mod update_keeps_the_data;
 mod volume_left_out;
 mod volumes_not_restored;
 mod wrong_type;
+
+pub(crate) use credentials_in_the_clear::is_credential;
 
 /// In the order in which `lint rules` lists them.
 pub const RULES: &[&Rule] = &[
@@ -153,4 +156,5 @@ pub const RULES: &[&Rule] = &[
     &policy_never_matches::RULE,
     &policy_snapshots_a_plain_volume::RULE,
     &location_around_another::RULE,
+    &backup_refused::RULE,
 ];

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::finding::{By, Finding, Silenced};
 use crate::input::{File, Input};
 use crate::judge::Chosen;
+use crate::rule::Family;
 use crate::rules::RULES;
 
 /// The prefix of the annotations that silence.
@@ -56,6 +57,9 @@ pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) 
         };
         if let Some(severity) = chosen.severity_of("unused-suppression", comment.file) {
             for (rule, _) in comment.rules.iter().zip(&comment.used).filter(|(_, used)| !**used) {
+                if is_unasked(input, comment.file, rule) {
+                    continue;
+                }
                 let message = if !RULES.iter().any(|known| known.id == rule) {
                     format!("there is no rule {rule:?}{}", nearest(rule))
                 } else if comment.annotation {
@@ -74,6 +78,14 @@ pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) 
         }
     }
     (left, silenced)
+}
+
+/// Of an object of a cluster, whether the rule was not asked: it is about manifests, or something was not read.
+fn is_unasked(input: &Input, file: usize, rule: &str) -> bool {
+    let rule = RULES.iter().find(|known| known.id == rule);
+    let of_manifests = |family| matches!(family, Family::Manifest | Family::Schema | Family::Commands);
+    let blind = input.live.as_ref().is_some_and(|cluster| !cluster.unread.is_empty());
+    input.files.get(file).is_some_and(|file| file.live) && rule.is_some_and(|rule| blind || of_manifests(rule.family))
 }
 
 /// For each finding the last comment that silences it; comments learn whether they do. Each finding is handed out once,

@@ -118,6 +118,18 @@ impl<'i> Context<'i> {
         found.collect()
     }
 
+    /// Velero's version to the patch: the cluster's where that is what is judged by.
+    pub(crate) fn version(&self) -> dr_core::select::Version {
+        let live = self.input.live.as_ref().and_then(|cluster| cluster.version);
+        let own = self.velero.select();
+        live.filter(|live| (live.major, live.minor) == (own.major, own.minor)).unwrap_or(own)
+    }
+
+    /// Whether everything of a kind was seen, as far as it can be in a run: of a cluster some may not be read.
+    pub(crate) fn knows_all(&self, kind: Kind) -> bool {
+        self.input.live.as_ref().is_none_or(|cluster| !cluster.unread.contains_key(&kind))
+    }
+
     /// The resource policies that a Backup or Schedule refers to, each with its ConfigMap and its place there; those that
     /// cannot be read are for a rule of their own.
     pub(crate) fn policies(&self) -> Vec<(&'i Object, Path, Value)> {
@@ -143,6 +155,10 @@ impl<'i> Context<'i> {
     /// Whether it is for Velero to choose among the classes of a driver: no claim or backup chooses for itself, and
     /// of the backups that are judged one may take snapshots, or there is none.
     pub(crate) fn velero_chooses_classes(&self) -> bool {
+        let choosers = [Kind::PersistentVolumeClaim, Kind::Backup, Kind::Schedule];
+        if !choosers.into_iter().all(|kind| self.knows_all(kind)) {
+            return false;
+        }
         let mut others = self.input.objects.iter().filter(|object| object.kind != Some(Kind::VolumeSnapshotClass));
         let backups = self.backups();
         let snapshots = |spec: &Spec<'_>| spec.get("snapshotVolumes").and_then(Value::as_bool) != Some(false);
@@ -150,14 +166,20 @@ impl<'i> Context<'i> {
             && (backups.is_empty() || backups.iter().any(snapshots))
     }
 
-    /// Servers whose Deployments are among the manifests; of any other nobody knows the flags.
+    /// Servers whose Deployments are among the manifests, or in the cluster; of any other nobody knows the flags.
     pub(crate) fn servers(&self) -> Vec<(&'i Object, Server)> {
+        let own = self.input.live.as_ref().map(|cluster| cluster.velero_namespace.as_str());
         let of_velero = |object: &&Object| {
             let containers = object.raw.list_at("/spec/template/spec/containers");
-            containers.iter().any(|container| container.to_string().contains("velero"))
+            (!object.live || object.raw.namespace() == own)
+                && containers.iter().any(|container| container.to_string().contains("velero"))
         };
         let servers = self.seen(Kind::Deployment).filter(of_velero);
-        servers.filter_map(|object| Some((object, Server::of(&object.raw, Some(self.velero.select())).ok()?))).collect()
+        let servers = servers.filter_map(|object| Some((object, Server::of(&object.raw, Some(self.version())).ok()?)));
+        let mut servers: Vec<_> = servers.collect();
+        // Values are a part of what a chart makes the cluster's of.
+        servers.sort_by_key(|(object, _)| own.is_some() && object.chart.is_some());
+        servers
     }
 
     /// The specs of all Restores.

@@ -20,7 +20,8 @@ fn streams() -> Vec<(String, String)> {
         }
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|end| end == "yaml") {
+            let live = path.file_name().is_some_and(|name| name.to_string_lossy().contains("-live."));
+            if !live && path.extension().is_some_and(|end| end == "yaml") {
                 found.push((path.display().to_string(), fs::read_to_string(path).unwrap()));
             }
         }

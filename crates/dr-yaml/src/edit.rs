@@ -126,7 +126,7 @@ fn line_end(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Whether it can stand without quotes, in any position, and is a string to every reader of YAML.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let number = text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| "hms".contains(c));
     let middle = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
@@ -134,7 +134,7 @@ fn is_plain(text: &str) -> bool {
     (first || number) && middle && string
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::String(text.to_owned()).to_string()
 }
 

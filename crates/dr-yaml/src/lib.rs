@@ -21,6 +21,7 @@ mod strict;
 pub mod text;
 pub mod tree;
 mod value;
+pub mod write;
 
 pub use made::Made;
 pub use path::{Path, Step};
@@ -28,6 +29,7 @@ pub use problem::{Problem, What};
 pub use stream::{Document, Stream, read};
 pub use text::{Encoding, Lines, Place, Span, Text};
 pub use tree::{Comment, Found, Node, NodeId, Style, Tree};
+pub use write::write;
 
 /// The deepest nesting of maps and lists that is read. kubectl allows 10,000; nothing an API server takes comes near.
 pub const MAX_DEPTH: usize = 500;

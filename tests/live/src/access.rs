@@ -12,6 +12,7 @@ const COVERAGE: &str = include_str!("../../../docs/rbac/coverage.yaml");
 const STATUS: &str = include_str!("../../../docs/rbac/status.yaml");
 const RESTORE: &str = include_str!("../../../docs/rbac/restore.yaml");
 const VERIFY: &str = include_str!("../../../docs/rbac/verify.yaml");
+const LINT: &str = include_str!("../../../docs/rbac/lint.yaml");
 
 /// The group in those files; each service account is in one that is named after its namespace.
 const GROUP: &str = "name: dr-operators";
@@ -37,10 +38,12 @@ pub enum As {
     Restore,
     /// May what `docs/rbac/verify.yaml` grants.
     Verify,
+    /// May what `docs/rbac/lint.yaml` grants.
+    Lint,
 }
 
 impl As {
-    const ALL: [Self; 5] = [Self::Backup, Self::Coverage, Self::Status, Self::Restore, Self::Verify];
+    const ALL: [Self; 6] = [Self::Backup, Self::Coverage, Self::Status, Self::Restore, Self::Verify, Self::Lint];
 
     pub(crate) fn whoever_does(args: &[&str]) -> Self {
         match args {
@@ -48,6 +51,7 @@ impl As {
             ["backup", "status", ..] => Self::Status,
             ["backup", "verify", ..] => Self::Verify,
             ["backup", ..] => Self::Backup,
+            ["lint", ..] => Self::Lint,
             _ => Self::Restore,
         }
     }
@@ -59,6 +63,7 @@ impl As {
             Self::Status => "kubeconfig-status",
             Self::Restore => "kubeconfig-restore",
             Self::Verify => "kubeconfig-verify",
+            Self::Lint => "kubeconfig-lint",
         }
     }
 
@@ -70,6 +75,7 @@ impl As {
             Self::Status => "who-asks-for-the-status",
             Self::Restore => "who-restores",
             Self::Verify => "who-verifies",
+            Self::Lint => "who-lints",
         }
     }
 
@@ -90,6 +96,7 @@ impl As {
             Self::Status => and_download(STATUS, "kubectl-dr-status-download"),
             Self::Restore => RESTORE.to_owned(),
             Self::Verify => and_download(VERIFY, "kubectl-dr-verify-download"),
+            Self::Lint => LINT.to_owned(),
         }
     }
 

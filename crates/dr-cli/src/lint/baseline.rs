@@ -70,7 +70,7 @@ impl Baseline {
 
     /// Has its entries hide what is found in these files.
     pub(super) fn hide(&self, input: &mut Input) -> Result<(), Failure> {
-        let judged = input.files.iter().enumerate().filter(|(_, file)| !file.context);
+        let judged = input.files.iter().enumerate().filter(|(_, file)| !file.context && !file.live);
         let judged: HashMap<PathBuf, usize> =
             judged.map(|(at, file)| Ok((place(Path::new(&file.name))?, at))).collect::<Result<_, Failure>>()?;
         let folder = self.folder()?;

@@ -46,11 +46,16 @@ pub(super) struct Config {
 }
 
 impl Config {
+    /// The version that somebody has said; the command line wins.
+    pub(super) fn version(&self, velero: Option<Version>) -> Option<Version> {
+        velero.or(self.velero)
+    }
+
     /// The command line wins.
     pub(super) fn settings(&self, appetite: Option<Appetite>, velero: Option<Version>) -> Settings {
         Settings {
             appetite: appetite.or(self.appetite).unwrap_or(Appetite::Default),
-            velero: velero.or(self.velero).unwrap_or_default(),
+            velero: self.version(velero).unwrap_or_default(),
             severities: self.severities.clone(),
             files: BTreeMap::new(),
         }
@@ -63,8 +68,8 @@ impl Config {
         }
         // Files for which the same is chosen share it.
         let mut made: HashMap<Vec<usize>, Arc<Choice>> = HashMap::new();
-        // Standard input has no path.
-        for file in input.files.iter().filter(|file| !file.context && file.name != "-") {
+        // Standard input has no path, and what is in a cluster has none.
+        for file in input.files.iter().filter(|file| !file.context && !file.live && file.name != "-") {
             let about = |over: &(Excluded, Override)| over.0.holds(Path::new(&file.name));
             let about: Vec<usize> =
                 (0..).zip(&self.overrides).filter(|(_, over)| about(over)).map(|(at, _)| at).collect();

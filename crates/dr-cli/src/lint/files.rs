@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dr_lint::{Added, Input, Language, Reading, Version};
@@ -26,6 +27,23 @@ pub(super) struct Named<'c> {
     /// Whether `.gitignore` and its like are looked at.
     pub(super) ignore: bool,
     pub(super) velero: Version,
+    pub(super) stdin: &'c Stdin,
+}
+
+/// Standard input, which can be read once.
+#[derive(Debug, Default)]
+pub(super) struct Stdin(OnceLock<Vec<u8>>);
+
+impl Stdin {
+    fn read(&self) -> Result<&[u8], Failure> {
+        if let Some(bytes) = self.0.get() {
+            return Ok(bytes);
+        }
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        read.map_err(|error| unreadable("standard input", error))?;
+        Ok(self.0.get_or_init(|| bytes))
+    }
 }
 
 /// A file that was asked for and has nothing in it.
@@ -42,15 +60,12 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(&self) -> Result<Added, Failure> {
+    fn read(&self, stdin: &Stdin) -> Result<Added, Failure> {
         let name = self.path.display().to_string();
-        let bytes = if name == "-" {
-            let mut bytes = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.map(|_| bytes).map_err(|error| unreadable("standard input", error))?
-        } else {
-            fs::read(&self.path).map_err(|error| unreadable(&name, error))?
-        };
+        if name == "-" {
+            return Ok(Added::read(name, stdin.read()?, self.context, self.reading));
+        }
+        let bytes = fs::read(&self.path).map_err(|error| unreadable(&name, error))?;
         Ok(Added::read(name, &bytes, self.context, self.reading))
     }
 }
@@ -60,7 +75,7 @@ pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
     let wanted = wanted(named)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut input = Input::default();
-    for added in side_by_side(&wanted, threads, Wanted::read) {
+    for added in side_by_side(&wanted, threads, |wanted| wanted.read(named.stdin)) {
         input.push(added?);
     }
     let empty = empty(&input);
@@ -156,7 +171,7 @@ mod tests {
             .collect();
         let told = |threads| {
             let mut input = Input::default();
-            for added in side_by_side(&wanted, threads, Wanted::read) {
+            for added in side_by_side(&wanted, threads, |wanted| wanted.read(&Stdin::default())) {
                 input.push(added.unwrap());
             }
             let judgement = dr_lint::judge(&input, &dr_lint::Settings::default());
@@ -174,7 +189,10 @@ mod tests {
         let wanted: Vec<Wanted> = (0..50)
             .map(|at| Wanted { path: format!("nowhere/{at}").into(), context: false, reading: Reading::Manifests })
             .collect();
-        let failed = side_by_side(&wanted, 8, Wanted::read).into_iter().find_map(Result::err).unwrap();
+        let failed = side_by_side(&wanted, 8, |wanted| wanted.read(&Stdin::default()))
+            .into_iter()
+            .find_map(Result::err)
+            .unwrap();
         assert_eq!(failed.error.to_string(), "cannot read nowhere/0");
     }
 }

@@ -1,9 +1,11 @@
 //! `-o json`: an interface, described in `docs/schema/lint-report.json`.
 
 use dr_lint::Finding;
+use dr_lint::live::Cluster;
 use serde::Serialize;
 
 use super::Report;
+use super::live::Told;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,6 +20,33 @@ pub(super) struct ReportV1<'r> {
     empty: Vec<&'r str>,
     judged: usize,
     seen: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<LiveV1<'r>>,
+}
+
+/// The cluster that was read.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LiveV1<'r> {
+    context: &'r str,
+    server: &'r str,
+    velero_namespace: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    velero_version: Option<String>,
+    /// Whose workloads were read; none: those of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'r str>,
+    /// Backups and Restores that were not judged.
+    over: usize,
+    /// Objects in whose place a file stands.
+    replaced: Vec<&'r str>,
+    not_read: Vec<NotReadV1<'r>>,
+}
+
+#[derive(Debug, Serialize)]
+struct NotReadV1<'r> {
+    resource: String,
+    because: &'r str,
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +96,9 @@ struct RelatedV1<'r> {
 struct FixV1<'r> {
     title: &'r str,
     safe: bool,
+    /// Of an object of a cluster: what would make it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
 }
 
 fn place<'r>(file: &'r dr_lint::File, span: &dr_yaml::Span) -> PlaceV1<'r> {
@@ -87,7 +119,11 @@ fn finding<'r>(report: &'r Report<'_>, finding: &'r Finding) -> FindingV1<'r> {
         object: finding.object.and_then(|id| report.input.objects.get(id)).map(dr_lint::Object::label),
         path: finding.path.to_string(),
         related: related.collect(),
-        fix: finding.fix.as_ref().map(|fix| FixV1 { title: &fix.title, safe: fix.safe }),
+        fix: finding.fix.as_ref().map(|fix| FixV1 {
+            title: &fix.title,
+            safe: fix.safe,
+            command: dr_lint::fix::command(report.input, finding),
+        }),
     }
 }
 
@@ -105,5 +141,20 @@ pub(super) fn of<'r>(report: &'r Report<'_>) -> ReportV1<'r> {
         empty: report.passed_over.iter().map(|empty| empty.name.as_str()).collect(),
         judged: report.judgement.judged,
         seen: report.judgement.seen,
+        live: report.live.zip(report.input.live.as_ref()).map(|(told, cluster)| live(told, cluster)),
+    }
+}
+
+fn live<'r>(told: &'r Told, cluster: &'r Cluster) -> LiveV1<'r> {
+    let not_read = cluster.unread.iter();
+    LiveV1 {
+        context: &told.context,
+        server: &told.server,
+        velero_namespace: &cluster.velero_namespace,
+        velero_version: told.version(),
+        namespace: cluster.namespace.as_deref(),
+        over: cluster.over,
+        replaced: cluster.replaced.iter().map(String::as_str).collect(),
+        not_read: not_read.map(|(kind, because)| NotReadV1 { resource: kind.info().resource(), because }).collect(),
     }
 }

@@ -16,9 +16,8 @@ use crate::report::Failure;
 
 /// The files that change, with their new text and how many fixes are in it.
 fn mended(input: &Input, judgement: &Judgement, which: Fixes) -> Vec<(usize, String, usize)> {
-    let wanted = |finding: &&Finding| finding.fix.as_ref().is_some_and(|fix| fix.safe || which == Fixes::Unsafe);
     let mut findings: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
-    for finding in judgement.findings.iter().filter(wanted) {
+    for finding in judgement.findings.iter().filter(|finding| is_wanted(finding, which)) {
         findings.entry(finding.file).or_default().push(finding);
     }
     let files = findings.into_iter().filter_map(|(file, findings)| {
@@ -28,7 +27,11 @@ fn mended(input: &Input, judgement: &Judgement, which: Fixes) -> Vec<(usize, Str
     files.collect()
 }
 
-/// Shows what `--fix` would do; 1 where it would do something.
+fn is_wanted(finding: &Finding, which: Fixes) -> bool {
+    finding.fix.as_ref().is_some_and(|fix| fix.safe || which == Fixes::Unsafe)
+}
+
+/// Shows what `--fix` would do, and of a cluster what could be done; 1 where it would do something.
 pub(super) fn show(input: &Input, judgement: &Judgement, which: Fixes) -> Result<Exit, Failure> {
     let mended = mended(input, judgement, which);
     let mut text = String::new();
@@ -41,6 +44,10 @@ pub(super) fn show(input: &Input, judgement: &Judgement, which: Fixes) -> Result
     if !text.is_empty() {
         out::result(&text)?;
     }
+    let wanted = judgement.findings.iter().filter(|finding| is_wanted(finding, which));
+    for command in wanted.filter_map(|finding| dr_lint::fix::command(input, finding)) {
+        out::prose(&command);
+    }
     Ok(if mended.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
@@ -52,12 +59,16 @@ pub(super) fn make(input: &Input, judgement: &Judgement, which: Fixes) -> Result
     }
     let mut count = 0;
     for (file, new, fixes) in mended(input, judgement, which) {
-        let Some(file) = input.files.get(file) else { continue };
+        // A cluster is never written to; the report says what would do it.
+        let Some(file) = input.files.get(file).filter(|file| !file.live) else { continue };
         write(Path::new(&file.name), &new, file.encoding)
             .map_err(|error| Failure::failed(format!("cannot write {}", file.name), error))?;
         count += fixes;
     }
-    out::prose(&format!("{count} fixed"));
+    let left = judgement.findings.iter().filter(|finding| is_wanted(finding, which));
+    let left = left.filter(|finding| input.file_of(finding).live).count();
+    let live = if left == 0 { String::new() } else { format!("; {left} in the cluster, where nothing is written") };
+    out::prose(&format!("{count} fixed{live}"));
     Ok(count > 0)
 }
 

@@ -59,7 +59,9 @@ fn result(report: &Report<'_>, finding: &Finding, silenced: Option<&Silenced>) -
         });
         fields.insert("relatedLocations".into(), places.collect());
     }
-    if let (Some(fix), Some(edit)) = (&finding.fix, dr_lint::fix::edit_of(report.input, finding)) {
+    // What is in a cluster is no file that anybody could edit.
+    let edit = Some(finding).filter(|_| !file.live).and_then(|finding| dr_lint::fix::edit_of(report.input, finding));
+    if let (Some(fix), Some(edit)) = (&finding.fix, edit) {
         let span = edit.start..edit.end;
         let mut change = location(file, &span);
         let region = change.get_mut("region").map(Value::take);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dr_lint::{By, Reading, Severity};
+use dr_lint::{By, File, Reading, Severity};
 
 use super::{Report, files};
 
@@ -21,7 +21,8 @@ pub(super) fn of(report: &Report<'_>) -> String {
         }
     }
     let found = if parts.is_empty() { "nothing found".to_owned() } else { parts.join(", ") };
-    let files = report.input.files.iter().filter(|file| !file.context && file.reading != Reading::Baseline).count();
+    let is_input = |file: &&File| !file.context && !file.live && file.reading != Reading::Baseline;
+    let files = report.input.files.iter().filter(is_input).count();
     let mut text = format!(
         "{found} in {} of Velero's objects and {} others, {files} {}",
         report.judgement.judged,
@@ -40,6 +41,9 @@ pub(super) fn of(report: &Report<'_>) -> String {
     }
     for files::Empty { name, what } in report.passed_over {
         let _ = write!(text, "\n{name}: {what}");
+    }
+    if let (Some(told), Some(cluster)) = (report.live, &report.input.live) {
+        text.push_str(&told.lines(cluster));
     }
     if report.judgement.judged == 0 {
         text.push_str("\nnone of Velero's objects was seen: nothing was judged but the reading itself and annotations");

@@ -79,9 +79,9 @@ fn one(report: &Report<'_>, finding: &Finding, renderer: &Renderer) -> String {
     if let Some(about) = &about {
         group = group.element(Level::NOTE.message(about.as_str()));
     }
-    let help = finding.fix.as_ref().map(|fix| {
-        let how = if fix.safe { "--fix" } else { "--fix=unsafe" };
-        format!("{} ({how})", fix.title)
+    let help = finding.fix.as_ref().map(|fix| match dr_lint::fix::command(report.input, finding) {
+        Some(command) => format!("{}: {command}", fix.title),
+        None => format!("{} ({})", fix.title, if fix.safe { "--fix" } else { "--fix=unsafe" }),
     });
     if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));

@@ -41,11 +41,16 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         }
         let config = object.raw.at("/spec/config").and_then(Value::as_object);
         for (key, _) in config.into_iter().flatten() {
-            let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
-            if NAMES.contains(&plain.to_ascii_lowercase().as_str()) {
+            if is_credential(key) {
                 let message = "credentials belong into a Secret that spec.credential names";
                 out.push(on_key(object, Path::keys("spec.config").key(key.as_str()), message));
             }
         }
     }
+}
+
+/// Whether a key of a location's config is the name of a password.
+pub(crate) fn is_credential(key: &str) -> bool {
+    let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
+    NAMES.contains(&plain.to_ascii_lowercase().as_str())
 }

@@ -23,6 +23,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
+    if !context.knows_all(Kind::Backup) {
+        return;
+    }
     let names = |kind: Kind| -> HashSet<(&str, Option<&str>)> {
         context.seen(kind).map(|object| (object.name(), object.raw.namespace())).collect()
     };

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use dr_core::kind::Kind;
-use dr_core::select::{Place, Reason, Rule as Why, Verdict};
+use dr_core::select::{Capture, Place, Reason, Rule as Why, Verdict, VolumeVerdict};
 use dr_yaml::Path;
 use serde_json::Value;
 
@@ -41,15 +41,51 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         claims.entry((&claim.namespace, &claim.name)).or_default().push((at, claim));
     }
     let judged: Vec<_> = backups.iter().map(|backup| (*backup, outcome(context, &derived, &claims, backup))).collect();
-    // Where another backup of these manifests has the data, this one may well be about the rest.
-    let taken: HashSet<usize> = judged.iter().flat_map(|(_, outcome)| outcome.taken.iter().copied()).collect();
+    // Where another backup of these manifests has the data, this one may well be about the rest; a Schedule of a cluster
+    // that is paused has none.
+    let idle = |backup: &Object| backup.live && backup.raw.bool_at("/spec/paused") == Some(true);
+    let taking = judged.iter().filter(|(backup, _)| !idle(backup));
+    let taken: HashSet<usize> = taking.flat_map(|(_, outcome)| outcome.taken.iter().copied()).collect();
     for (backup, outcome) in &judged {
+        // Replicas of one set lose their claims for one reason: it is told once.
+        let mut told: Vec<(&Claim<'_>, &Reason, usize)> = Vec::new();
         for (at, reason) in outcome.lost.iter().filter(|(at, _)| !taken.contains(at)) {
-            if let Some(claim) = derived.claims.get(*at) {
-                out.push(draft(backup, claim, reason));
+            let Some(claim) = derived.claims.get(*at) else { continue };
+            let alike = |(first, why, _): &&mut (&Claim<'_>, &Reason, usize)| {
+                let same = first.template.is_some() && first.template == claim.template;
+                claim.live && same && first.workload.id == claim.workload.id && why.rule == reason.rule
+            };
+            match told.iter_mut().find(alike) {
+                Some((.., more)) => *more += 1,
+                None => told.push((claim, reason, 0)),
             }
         }
+        out.extend(told.into_iter().map(|(claim, reason, more)| draft(backup, claim, reason, more)));
     }
+}
+
+/// What somebody has decided on, and what is so for a moment: of a cluster these are no reasons to speak.
+const MEANT: [Why; 8] = [
+    Why::ExcludeLabel,
+    Why::OptedOut,
+    Why::BeingDeleted,
+    Why::ClaimUnbound,
+    Why::ClaimMissing,
+    Why::VolumeMissing,
+    Why::PodNotRunning,
+    Why::NotRead,
+];
+
+fn is_meant(claim: &Claim<'_>, reason: &Reason) -> bool {
+    reason.rule == Why::ExcludeLabel || claim.live && MEANT.contains(&reason.rule)
+}
+
+/// Of a claim that is there, why its data is not taken.
+fn of_live(volume: &VolumeVerdict) -> Option<&Reason> {
+    let quiet = volume.capture != Capture::None
+        || volume.chain.iter().any(|reason| MEANT.contains(&reason.rule))
+        || volume.chain.last().is_none_or(|reason| reason.rule == Why::PolicyMatched);
+    volume.deciding().filter(|reason| !quiet && reason.rule != Why::PolicyMatched)
 }
 
 /// What becomes of the claims in one backup, by their places among the derived ones.
@@ -94,10 +130,13 @@ fn outcome(context: &Context<'_>, derived: &Derived<'_>, claims: &Claims<'_>, ba
     let mut reached: Vec<_> = reached.flatten().collect();
     reached.sort_by_key(|(at, ..)| *at);
     for (at, claim, item) in reached {
-        let Claim { workload, namespace, name, pod, .. } = claim;
+        let Claim { workload, namespace, name, pods, .. } = claim;
         let reason = match item.verdict {
-            Verdict::Excluded if item.chain.iter().any(|reason| reason.rule == Why::ExcludeLabel) => None,
+            Verdict::Excluded if item.chain.iter().any(|reason| is_meant(claim, reason)) => None,
             Verdict::Excluded => item.chain.last(),
+            Verdict::Included if claim.live => {
+                volumes.get(&(namespace.as_str(), name.as_str())).and_then(|volume| of_live(volume))
+            }
             // What hangs on facts that manifests do not tell is not judged.
             Verdict::Included => volumes
                 .get(&(namespace.as_str(), name.as_str()))
@@ -106,7 +145,10 @@ fn outcome(context: &Context<'_>, derived: &Derived<'_>, claims: &Claims<'_>, ba
         };
         let controller = workload.kind.map(|kind| kind.info().resource()).unwrap_or_default();
         match reason {
-            Some(reason) if included(&controller, namespace, workload.name()) || included("pods", namespace, pod) => {
+            Some(reason)
+                if included(&controller, namespace, workload.name())
+                    || pods.iter().any(|pod| included("pods", namespace, pod)) =>
+            {
                 outcome.lost.push((at, reason.clone()));
             }
             None if item.verdict == Verdict::Included => outcome.taken.push(at),
@@ -116,10 +158,14 @@ fn outcome(context: &Context<'_>, derived: &Derived<'_>, claims: &Claims<'_>, ba
     outcome
 }
 
-fn draft(backup: &Object, claim: &Claim<'_>, reason: &Reason) -> Draft {
-    let Claim { workload, namespace, name, template, .. } = claim;
+fn draft(backup: &Object, claim: &Claim<'_>, reason: &Reason, more: usize) -> Draft {
+    let Claim { workload, namespace, name, template, volumes, .. } = claim;
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and of {more} more like it"),
+    };
     let message = format!(
-        "the data of claim {namespace}/{name} is not in this backup, while {} is: {}",
+        "the data of claim {namespace}/{name}{more} is not in this backup, while {} is: {}",
         workload.label(),
         reason.says
     );
@@ -129,6 +175,5 @@ fn draft(backup: &Object, claim: &Claim<'_>, reason: &Reason) -> Draft {
             on_key(backup, Path::keys("spec"), message)
         }
     };
-    let place = template.clone().unwrap_or_else(|| Path::keys("spec.template.spec.volumes"));
-    draft.related(workload, place, "the volume")
+    draft.related(workload, template.clone().unwrap_or_else(|| volumes.clone()), "the volume")
 }

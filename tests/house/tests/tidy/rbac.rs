@@ -56,7 +56,7 @@ const SCHEDULE: &str = "docs/rbac/schedule.yaml";
 
 #[test]
 fn no_role_grants_everything() {
-    for path in ROLES.iter().chain(&[COVERAGE, STATUS, VERIFY]) {
+    for path in ROLES.iter().chain(&[COVERAGE, STATUS, VERIFY, LINT]) {
         let rights = granted(path);
         assert!(!rights.is_empty(), "{path} grants nothing");
         let wide: Vec<_> = rights.iter().filter(|right| right.contains('*')).collect();
@@ -117,6 +117,20 @@ fn the_roles_for_status_grant_what_it_reads_and_nothing_else() {
     // Resource policies, by the name that a schedule or the server has.
     wanted.insert("get configmaps".to_owned());
     assert_eq!(granted(STATUS), wanted);
+}
+
+const LINT: &str = "docs/rbac/lint.yaml";
+
+#[test]
+fn the_roles_for_lint_grant_what_it_reads_and_nothing_else() {
+    let source = code(&read("crates/dr-cluster/src/capture/live.rs"));
+    let named = Kind::ALL.iter().filter(|kind| dr_house::names(&source, &format!("Kind::{kind}")));
+    let workloads = dr_core::claims::WORKLOADS.iter().map(|(kind, _)| kind);
+    let mut wanted: BTreeSet<String> =
+        named.chain(workloads).map(|kind| format!("list {}", kind.info().resource())).collect();
+    // Resource policies, by the name that a backup or the server has.
+    wanted.insert("get configmaps".to_owned());
+    assert_eq!(granted(LINT), wanted);
 }
 
 #[test]
@@ -220,10 +234,13 @@ fn the_roles_for_restore_allow_every_step_of_a_plan_and_every_undo() {
     assert!(lacking.is_empty(), "{FILE} lacks:\n{}", lacking.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
-/// What a capture of one namespace lists; namespaces are read one by one. What `backup status` reads has its own role.
+/// What a capture of one namespace lists; namespaces are read one by one. What `backup status` and `lint --live` read have
+/// their own roles.
 fn captured() -> BTreeSet<String> {
     let sources = files("crates/dr-cluster/src");
-    let capture = sources.iter().filter(|file| file.path.contains("/capture") && !file.path.ends_with("/recovery.rs"));
+    let others = ["/recovery.rs", "/live.rs"];
+    let is_other = |path: &str| others.iter().any(|other| path.ends_with(other));
+    let capture = sources.iter().filter(|file| file.path.contains("/capture") && !is_other(&file.path));
     let named: String = capture.map(|file| code(&file.text)).collect();
     let listed = Kind::ALL.iter().filter(|kind| dr_house::names(&named, &format!("Kind::{kind}")));
     let listed = listed.filter(|kind| **kind != Kind::Namespace).map(|kind| format!("list {}", kind.info().resource()));
