@@ -280,6 +280,38 @@ fn veleros_version_is_the_clusters_unless_it_is_said_or_nobody_knows_it() {
 }
 
 #[test]
+fn standard_input_is_read_once_and_before_the_cluster_is_asked() {
+    let site = site(|world| {
+        world.edit(&Key::namespaced(Kind::Deployment, VELERO, "velero"), |deployment| {
+            deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!("velero/velero:v1.17.1");
+        });
+    });
+    std::fs::write(site.file("in.yaml"), NIGHTLY.replace("720h", "30d")).unwrap();
+    let mut command = Command::new(LINT);
+    command.args(["-", "--live", "-o", "json"]).env_clear().env("HOME", site.home.path());
+    command.env("KUBECONFIG", site.file("config")).stdin(std::fs::File::open(site.file("in.yaml")).unwrap());
+    let output = command.output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Of another version than the newest everything is read anew.
+    assert_eq!(report["live"]["veleroVersion"], "v1.17.1");
+    assert_eq!(found(&report), [("unreadable-duration", "-")]);
+}
+
+#[test]
+fn a_baseline_is_of_files_alone() {
+    let site = site(|world| schedule(world, "hourly", json!({ "ttl": "2d" })));
+    std::fs::write(site.file("nightly.yaml"), NIGHTLY.replace("720h", "30d")).unwrap();
+    let args = ["nightly.yaml", "--live", "--baseline", "known.yaml"];
+    let written = site.run(LINT, &[&args[..], &["--write-baseline"]].concat());
+    assert_eq!(written.code, 1, "{}", written.stderr);
+    let known = std::fs::read_to_string(site.file("known.yaml")).unwrap();
+    assert!(known.contains("file: nightly.yaml\n") && !known.contains("hourly"), "{known}");
+    let report = site.document(1, LINT, &args);
+    assert_eq!(found(&report), [("unreadable-duration", "schedule/hourly (velero, live)")]);
+    assert_eq!(site.document(0, LINT, &["nightly.yaml", "--baseline", "known.yaml"])["findings"], json!([]));
+}
+
+#[test]
 fn one_namespace_is_asked_for_alone() {
     let site = site(|world| {
         with_label(world);

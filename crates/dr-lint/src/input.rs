@@ -86,6 +86,8 @@ pub struct Object {
     pub context: bool,
     /// Of a cluster, as it is there now.
     pub live: bool,
+    /// It names no namespace; the one it has is where it would be applied.
+    pub(crate) placed: bool,
     /// The template it was rendered from, by Helm's `# Source:` comment.
     pub source: Option<String>,
     /// Of what a command would make: what is known of that command.
@@ -228,8 +230,21 @@ fn objects_of(
         let raw = Raw(raw);
         let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
         let (source, command) = (source.clone(), command.cloned());
-        let live = false;
-        objects.push(Object { id: 0, file: 0, document, base, raw, kind, context, live, source, command, chart });
+        let (live, placed) = (false, false);
+        objects.push(Object {
+            id: 0,
+            file: 0,
+            document,
+            base,
+            raw,
+            kind,
+            context,
+            live,
+            placed,
+            source,
+            command,
+            chart,
+        });
     }
 }
 
@@ -272,7 +287,8 @@ impl Object {
     pub fn label(&self) -> String {
         let kind = self.raw.str_at("/kind").unwrap_or("object");
         let name = if self.name().is_empty() { "(no name)" } else { self.name() };
-        match self.raw.namespace() {
+        // As it is written: by this it is known in another run, beside a cluster or not.
+        match self.raw.namespace().filter(|_| !self.placed) {
             Some(namespace) => format!("{kind} {namespace}/{name}"),
             None => format!("{kind} {name}"),
         }

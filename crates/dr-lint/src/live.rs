@@ -136,6 +136,7 @@ impl Input {
                 && let Some(metadata) = object.raw.0.get_mut("metadata").and_then(Value::as_object_mut)
             {
                 metadata.insert("namespace".to_owned(), json!(cluster.velero_namespace));
+                object.placed = true;
                 cluster.placed += 1;
             }
         }
@@ -213,6 +214,7 @@ fn object(kind: Kind, raw: Raw, judged: bool) -> Object {
         kind: Some(kind),
         context: !judged,
         live: true,
+        placed: false,
         source: None,
         command: None,
         chart: None,

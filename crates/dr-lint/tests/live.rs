@@ -189,6 +189,36 @@ fn a_workload_of_a_file_stands_in_the_place_of_the_clusters_with_the_claims_that
 }
 
 #[test]
+fn pods_that_a_file_will_change_bring_no_claim_along_any_more() {
+    let owner = |kind: &str, name: &str| json!([{ "apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "u", "controller": true }]);
+    let spec = json!({ "nodeName": "n", "containers": [{ "name": "web", "image": "x" }],
+        "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": "web" } }] });
+    let web = |app: &str| {
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": "web", "namespace": "shop", "labels": { "app": "web" } },
+            "spec": { "template": { "metadata": { "labels": { "app": app } }, "spec": spec } } })
+    };
+    let mut cluster = Cluster::new();
+    cluster.add(Kind::Deployment, web("web"));
+    let metadata = json!({ "name": "web-1", "namespace": "shop", "ownerReferences": owner("Deployment", "web") });
+    cluster.add(Kind::ReplicaSet, json!({ "metadata": metadata, "spec": {} }));
+    let metadata = json!({ "name": "web-1-x", "namespace": "shop", "labels": { "app": "web" },
+        "ownerReferences": owner("ReplicaSet", "web-1") });
+    cluster.add(Kind::Pod, json!({ "metadata": metadata, "spec": spec, "status": { "phase": "Running" } }));
+    cluster.add(
+        Kind::PersistentVolumeClaim,
+        json!({ "metadata": { "name": "web", "namespace": "shop" }, "spec": { "storageClassName": "fast" } }),
+    );
+    let by_app = json!({ "matchLabels": { "app": "web" } });
+    cluster.schedule(&json!({ "ttl": "720h", "includedNamespaces": ["shop"], "labelSelector": by_app }));
+    assert_eq!(cluster.says(&[]), [""; 0]);
+    assert_eq!(cluster.says(&[&web("web").to_string()]), [""; 0]);
+    let told = cluster.says(&[&web("renamed").to_string()]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("the data of claim shop/web is not in this backup"), "{told:?}");
+}
+
+#[test]
 fn a_file_that_is_for_no_namespace_stands_in_the_place_of_what_is_in_veleros() {
     let file = "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: nightly}\nspec:\n  schedule: 0 2 * * *\n  \
                 template: {ttl: 720h, includedNamespaces: [shop], storageLocation: default}\n";
@@ -197,7 +227,7 @@ fn a_file_that_is_for_no_namespace_stands_in_the_place_of_what_is_in_veleros() {
     assert_eq!(cluster.says(&[file]), [""; 0]);
     let (input, _) = cluster.judged(&[file]);
     assert_eq!(input.live.unwrap().placed, 1);
-    assert_eq!(input.objects[0].label(), "Schedule velero/nightly");
+    assert_eq!(input.objects[0].label(), "Schedule nightly", "as it is written");
 }
 
 #[test]

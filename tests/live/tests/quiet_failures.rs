@@ -42,22 +42,37 @@ struct Quiet<'a> {
     wrong: Value,
     says: &'a [&'a str],
     right: Value,
+    /// Whether `lint` tells it of the cluster: not what somebody has decided on, and not where the workload is left out, too.
+    linted: bool,
+}
+
+/// The rules that `lint --live` finds broken in a Schedule of the cluster.
+fn linted(node: &Node, ns: &str, schedule: &str, files: &[&str]) -> Vec<String> {
+    let args = [&["lint"], files, &["--live", "--ns", ns, "-o", "json"]].concat();
+    let report = node.dr(&args).json();
+    let of_it = |finding: &&Value| finding["object"] == json!(format!("Schedule velero/{schedule}"));
+    assert_eq!(report["live"]["notRead"], json!([]), "docs/rbac/lint.yaml lacks something");
+    let found = report["findings"].as_array().expect("findings").iter().filter(of_it);
+    found.map(|finding| finding["rule"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// Velero completes the wrong one without the data; `coverage` says so and why; the right one is captured, and holds it.
 fn quiet(shop: &Shop<'_>, case: &Quiet<'_>) {
-    let Quiet { name, wrong, says, right } = case;
+    let Quiet { name, wrong, says, right, linted: told_by_lint } = case;
     let (node, ns) = (shop.node, shop.namespace.as_str());
     let mut there = There::new(node);
     there.add(&schedule(name, CRON, wrong));
     let judge = ["backup", "coverage", "--ns", ns, "--schedule", name, "-o", "wide"];
     let told = node.dr(&judge).exits(1).says("NOT CAPTURED");
     says.iter().fold(told, |told, text| told.says(text));
+    let is_told = || linted(node, ns, name, &[]).contains(&"volume-left-out".to_owned());
+    assert_eq!(is_told(), *told_by_lint, "{name}: lint --live");
     let backup = format!("{name}-wrong");
     assert_eq!(back_up(node, &backup, wrong), "Completed", "{name}: Velero says more than it did");
     assert!(!holds_the_data(node, &backup), "{name}: the data is in the backup");
     there.add(&schedule(name, CRON, right));
     node.dr(&judge).exits(0);
+    assert!(!is_told(), "{name}: lint --live of what is mended");
     let backup = format!("{name}-right");
     assert_eq!(back_up(node, &backup, right), "Completed", "{name}");
     assert!(holds_the_data(node, &backup), "{name}: the data is not in the mended backup");
@@ -91,6 +106,7 @@ fn filters(shop: &Shop<'_>, cases: &mut Cases) {
             shop,
             &Quiet {
                 name: "live-quiet-selector",
+                linted: false,
                 wrong: with(shop, "labelSelector", json!({ "matchLabels": { "part-of": "bookstore" } })),
                 says: &["labelSelector", CLAIM],
                 right: with(shop, "labelSelector", json!({ "matchLabels": { "app": "postgres" } })),
@@ -102,6 +118,7 @@ fn filters(shop: &Shop<'_>, cases: &mut Cases) {
             shop,
             &Quiet {
                 name: "live-quiet-list",
+                linted: true,
                 wrong: with(shop, "includedResources", json!(["statefulsets", "services", "secrets"])),
                 says: &["spec.template.includedResources"],
                 right: with(
@@ -130,6 +147,7 @@ fn volumes(shop: &Shop<'_>, cases: &mut Cases) {
             shop,
             &Quiet {
                 name: "live-quiet-off",
+                linted: true,
                 wrong: with(shop, "snapshotVolumes", json!(false)),
                 says: &["remove spec.template.snapshotVolumes: false"],
                 right: whole(shop),
@@ -149,11 +167,31 @@ fn volumes(shop: &Shop<'_>, cases: &mut Cases) {
             shop,
             &Quiet {
                 name: "live-quiet-policy",
+                linted: false,
                 wrong: with(shop, "resourcePolicy", policy),
                 says: &["volumePolicies[0] says skip"],
                 right: whole(shop),
             },
         );
+    });
+    cases.case("a file beside the cluster stands in the place of its namesake, and nothing is written", || {
+        let mut there = There::new(node);
+        let wrong = schedule("live-quiet-lint", CRON, &with(shop, "snapshotVolumes", json!(false)));
+        there.add(&wrong);
+        assert_eq!(linted(node, ns, "live-quiet-lint", &[]), ["volume-left-out"]);
+        let file = node.home().join("lint.json");
+        fs::write(&file, schedule("live-quiet-lint", CRON, &whole(shop)).to_string()).expect("write a manifest");
+        let file = file.to_string_lossy();
+        assert_eq!(linted(node, ns, "live-quiet-lint", &[&file]), [""; 0]);
+        let mut month = wrong;
+        month["spec"]["template"]["ttl"] = json!("30d");
+        fs::write(&*file, month.to_string()).expect("write a manifest");
+        node.dr(&["lint", &file, "--live", "--ns", ns, "--fix"]).says("1 fixed");
+        let written = fs::read_to_string(&*file).expect("a manifest");
+        assert!(written.contains("\"720h\""), "{written}");
+        let now = node.get(&["schedules.velero.io", "live-quiet-lint", "-n", "velero"]);
+        let template = &now["spec"]["template"];
+        assert_eq!((&template["ttl"], &template["snapshotVolumes"]), (&Value::Null, &json!(false)));
     });
     cases.case("an annotation that names a volume which the pod does not have", || {
         let annotate = |what: &str| {

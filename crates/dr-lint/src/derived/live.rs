@@ -31,7 +31,8 @@ const NEEDED: [Kind; 5] =
 #[derive(Debug)]
 pub(super) struct Living<'i> {
     cluster: &'i Cluster,
-    claims: HashSet<(&'i str, &'i str)>,
+    /// By namespace.
+    claims: HashMap<&'i str, HashSet<&'i str>>,
     /// By namespace and claim, the pods that mount it.
     mounts: HashMap<(&'i str, &'i str), Vec<&'i str>>,
     /// Namespace and name of pods that will be others, since a file says so.
@@ -42,7 +43,10 @@ impl<'i> Living<'i> {
     pub(super) fn of(input: &'i Input) -> Option<Self> {
         let cluster = input.live.as_ref()?;
         let live = |kind: Kind| input.objects.iter().filter(move |object| object.live && object.kind == Some(kind));
-        let claims = live(Kind::PersistentVolumeClaim).map(|claim| place(&claim.raw)).collect();
+        let mut claims: HashMap<&str, HashSet<&str>> = HashMap::new();
+        for (namespace, name) in live(Kind::PersistentVolumeClaim).map(|claim| place(&claim.raw)) {
+            claims.entry(namespace).or_default().insert(name);
+        }
         // ReplicaSets and Jobs whose own controller a file rewrites.
         let makers = [Kind::ReplicaSet, Kind::Job].into_iter().flat_map(live);
         let makers = makers.filter(|maker| rewritten(cluster, &maker.raw));
@@ -70,7 +74,7 @@ impl<'i> Living<'i> {
 
     /// Whether a claim is there, whatever a manifest would make.
     pub(super) fn has(&self, namespace: &str, claim: &str) -> bool {
-        self.claims.contains(&(namespace, claim))
+        self.claims.get(namespace).is_some_and(|claims| claims.contains(claim))
     }
 
     pub(super) fn cluster(&self) -> &'i Cluster {
@@ -121,8 +125,8 @@ impl<'i> Living<'i> {
                 let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else { continue };
                 let prefix = format!("{volume}-{}-", raw.name());
                 let ordinal = |name: &str| name.strip_prefix(&prefix).and_then(|rest| rest.parse::<u32>().ok());
-                let of_it = self.claims.iter().filter(|(of, _)| *of == namespace);
-                let mut of_it: Vec<(u32, &str)> = of_it.filter_map(|(_, name)| Some((ordinal(name)?, *name))).collect();
+                let here = self.claims.get(namespace).into_iter().flatten();
+                let mut of_it: Vec<(u32, &str)> = here.filter_map(|name| Some((ordinal(name)?, *name))).collect();
                 of_it.sort_unstable();
                 let template = Path::keys("spec.volumeClaimTemplates").index(at);
                 found.extend(of_it.into_iter().map(|(_, name)| claim(name, Some(template.clone()))));

@@ -64,7 +64,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     }
 }
 
-/// What somebody has decided on, and what is so for a moment: of a cluster these are no reasons to speak.
+/// What somebody has decided on, and what is so for a moment: no reasons to speak.
 const MEANT: [Why; 8] = [
     Why::ExcludeLabel,
     Why::OptedOut,
@@ -75,10 +75,6 @@ const MEANT: [Why; 8] = [
     Why::PodNotRunning,
     Why::NotRead,
 ];
-
-fn is_meant(claim: &Claim<'_>, reason: &Reason) -> bool {
-    reason.rule == Why::ExcludeLabel || claim.live && MEANT.contains(&reason.rule)
-}
 
 /// Of a claim that is there, why its data is not taken.
 fn of_live(volume: &VolumeVerdict) -> Option<&Reason> {
@@ -132,7 +128,7 @@ fn outcome(context: &Context<'_>, derived: &Derived<'_>, claims: &Claims<'_>, ba
     for (at, claim, item) in reached {
         let Claim { workload, namespace, name, pods, .. } = claim;
         let reason = match item.verdict {
-            Verdict::Excluded if item.chain.iter().any(|reason| is_meant(claim, reason)) => None,
+            Verdict::Excluded if item.chain.iter().any(|reason| MEANT.contains(&reason.rule)) => None,
             Verdict::Excluded => item.chain.last(),
             Verdict::Included if claim.live => {
                 volumes.get(&(namespace.as_str(), name.as_str())).and_then(|volume| of_live(volume))
