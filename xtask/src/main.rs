@@ -16,6 +16,7 @@ mod new;
 mod node;
 mod packages;
 mod place;
+mod pre_commit;
 mod servers;
 mod steps;
 mod test;

@@ -67,6 +67,11 @@ pub(crate) fn require_packages() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    apt(&missing)
+}
+
+/// Installs Debian packages and says so before; without apt it fails with what to install.
+pub(crate) fn apt(missing: &[&str]) -> Result<()> {
     let install = format!("apt-get install --no-install-recommends {}", missing.join(" "));
     if find("apt-get").is_none() || !rustix::process::geteuid().is_root() {
         bail!("packages are missing; on Debian: {install}");
@@ -76,6 +81,6 @@ pub(crate) fn require_packages() -> Result<()> {
         cmd::output(Command::new("apt-get").args(["-qq", "-y"]).args(args).env("DEBIAN_FRONTEND", "noninteractive"))
     };
     apt(&["update"])?;
-    apt(&[&["install", "--no-install-recommends"], missing.as_slice()].concat())?;
+    apt(&[&["install", "--no-install-recommends"], missing].concat())?;
     Ok(())
 }

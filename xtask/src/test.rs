@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use crate::cache::{self, Cache};
 use crate::node;
 use crate::servers::Servers;
-use crate::{diff, dist, fuzz, golden, packages};
+use crate::{diff, dist, fuzz, golden, packages, pre_commit};
 
 mod cargo;
 pub(crate) mod current;
@@ -121,13 +121,35 @@ impl Tests<'_> {
         let workspace = Cargo::test().args(["--workspace", "--exclude", LIVE]).behind(["--skip", CONFORMANCE]);
         self.ignored =
             self.cargo_test("tests without a node, and the examples in documentation", minutes(35), &workspace);
+        let hooks = self.hooks();
         if self.long {
-            let long = self.take_ignored(|reason| reason.starts_with("long"));
-            self.run_ignored("tests that take long", minutes(180), &long, &[]);
+            let built = |reason: &str| !reason.contains("pre-commit") || !hooks.is_empty();
+            let long = self.take_ignored(|reason| reason.starts_with("long") && built(reason));
+            self.run_ignored("tests that take long", minutes(180), &long, &hooks);
         }
         self.fuzz();
         self.oldest_rust();
         self.cargo_deny();
+    }
+
+    /// The hooks in the real pre-commit, by the executables that were just built; what those tests are told.
+    fn hooks(&mut self) -> Vec<(&'static str, PathBuf)> {
+        let name = "the hooks in the real pre-commit";
+        if let Some(missing) = ["python3", "git"].iter().find(|program| packages::find(program).is_none()) {
+            self.tally.skip(name, &format!("{missing} is not on the PATH"));
+            return Vec::new();
+        }
+        let mut env = Vec::new();
+        let installed = self.ran("pre-commit is installed", |root, _| {
+            env.push(("DR_PRE_COMMIT", pre_commit::install(&Cache::open()?)?));
+            env.push(("DR_BIN", dist::target(root)?.join("debug")));
+            Ok(true)
+        });
+        if installed {
+            let waiting = self.take_ignored(|reason| reason.contains("pre-commit") && !reason.starts_with("long"));
+            self.run_ignored(name, minutes(10), &waiting, &env);
+        }
+        env
     }
 
     /// libFuzzer is C++.
@@ -306,7 +328,9 @@ impl Tests<'_> {
             shop::deploy(root, kubectl, kubeconfig, bin).map(|()| true)
         });
         if looked_at {
-            let waiting = self.take_ignored(|reason| !reason.starts_with("long") && !reason.contains("krew"));
+            let waiting = self.take_ignored(|reason| {
+                !reason.starts_with("long") && !reason.contains("krew") && !reason.contains("pre-commit")
+            });
             self.run_ignored("tests that need the node's servers", minutes(20), &waiting, env);
         }
     }

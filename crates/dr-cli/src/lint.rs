@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use dr_lint::{Appetite, Finding, Input, Judgement, Severity, Version};
+use dr_lint::{Appetite, Finding, Input, Judgement, Severity, Silenced, Version};
 
 use crate::exit::Exit;
 use crate::flags;
@@ -126,6 +126,9 @@ struct Cli {
     /// How to print the findings
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "text")]
     output: Output,
+    /// Leave out of -o json and sarif what is silenced and what the baseline hides: GitHub shows it as open alerts
+    #[arg(long)]
+    no_silenced: bool,
     /// From which severity on the exit code is 1
     #[arg(long, value_name = "SEVERITY", default_value = "warning")]
     threshold: Level,
@@ -172,6 +175,8 @@ struct Report<'r> {
     input: &'r Input,
     judgement: &'r Judgement,
     threshold: Severity,
+    /// What is not told, as far as the report is to show it.
+    silenced: &'r [Silenced],
     /// Files that were asked for and hold no manifest.
     passed_over: &'r [files::Empty],
     /// What is told of the cluster, where one was read.
@@ -276,6 +281,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
         input: &input,
         judgement: &judgement,
         threshold: cli.threshold.into(),
+        silenced: if cli.no_silenced { &[] } else { &judgement.silenced },
         passed_over: &passed_over,
         live: told.as_ref(),
     };

@@ -128,7 +128,7 @@ fn finding<'r>(report: &'r Report<'_>, finding: &'r Finding) -> FindingV1<'r> {
 }
 
 pub(super) fn of<'r>(report: &'r Report<'_>) -> ReportV1<'r> {
-    let silenced = report.judgement.silenced.iter();
+    let silenced = report.silenced.iter();
     let templates = report.judgement.templates.iter().filter_map(|at| report.input.files.get(*at));
     ReportV1 {
         api_version: "dr/v1",

@@ -106,7 +106,7 @@ pub(super) fn of(report: &Report<'_>) -> Value {
         .collect();
     let judgement = report.judgement;
     let found = judgement.findings.iter().map(|finding| result(report, finding, None));
-    let silenced = judgement.silenced.iter().map(|one| result(report, &one.finding, Some(one)));
+    let silenced = report.silenced.iter().map(|one| result(report, &one.finding, Some(one)));
     json!({
         "version": "2.1.0",
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",

@@ -67,6 +67,28 @@ fn every_relative_link_leads_to_a_file_and_every_anchor_to_a_heading() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// `DR_WRITE=1` writes the files into the page.
+#[test]
+fn the_page_about_ci_shows_the_files_that_tests_run() {
+    const PAGE: &str = "docs/ci.md";
+    let text = read(PAGE);
+    let mut shown = text.clone();
+    let files = files("docs/ci");
+    for File { path, text } in &files {
+        let name = path.trim_start_matches("docs/");
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+        let parts = shown.split_once(&begin).and_then(|(head, rest)| Some((head, rest.split_once(&end)?.1)));
+        let (head, tail) = parts.unwrap_or_else(|| panic!("{PAGE} has no {begin}"));
+        shown = format!("{head}{begin}```yaml\n{text}```\n{end}{tail}");
+    }
+    assert_eq!(text.matches("<!-- /").count(), files.len(), "{PAGE} has a place for a file that is not there");
+    if std::env::var_os("DR_WRITE").is_some() {
+        std::fs::write(checkout().join(PAGE), shown).expect("the page is written");
+        return;
+    }
+    assert!(text == shown, "DR_WRITE=1 cargo test -p dr-house --test tidy writes the files of docs/ci into {PAGE}");
+}
+
 /// Code and name of each exit, read from the one enum.
 fn exits() -> Vec<(String, String)> {
     let source = read("crates/dr-cli/src/exit.rs");
