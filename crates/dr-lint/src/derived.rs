@@ -49,6 +49,8 @@ pub(crate) struct Derived<'i> {
     /// In no namespace.
     outside: Vec<usize>,
     whole: OnceCell<Cluster>,
+    /// What can make Velero refuse a backup.
+    deciding: OnceCell<Cluster>,
     resources: Arc<Resources>,
     living: Option<Living<'i>>,
 }
@@ -152,6 +154,7 @@ impl<'i> Derived<'i> {
             within,
             outside,
             whole: OnceCell::new(),
+            deciding: OnceCell::new(),
             resources: Arc::new(Resources::built_in()),
             living,
         }
@@ -209,10 +212,12 @@ impl<'i> Derived<'i> {
     /// What makes Velero refuse a backup as a whole, as its locations and namespaces are now.
     pub(crate) fn refusals(&self, context: &Context<'_>, backup: &Object) -> Vec<Reason> {
         let Some((request, server)) = self.request(context, backup) else { return Vec::new() };
-        let decide = ["BackupStorageLocation", "VolumeSnapshotLocation", "Namespace"];
-        let objects = self.objects.iter().enumerate();
-        let objects = objects.filter(|(_, object)| object.str_at("/kind").is_some_and(|kind| decide.contains(&kind)));
-        select(&self.cluster(objects.map(|(at, _)| at)), &request, &server).refused
+        let cluster = self.deciding.get_or_init(|| {
+            let kinds = ["BackupStorageLocation", "VolumeSnapshotLocation", "Namespace"];
+            let decides = |object: &Raw| object.str_at("/kind").is_some_and(|kind| kinds.contains(&kind));
+            self.cluster((0..).zip(&self.objects).filter(|(_, object)| decides(object)).map(|(at, _)| at))
+        });
+        select(cluster, &request, &server).refused
     }
 
     /// A backup and who would make it; none where what decides is not known.
