@@ -184,6 +184,22 @@ fn lists_that_do_not_come_are_unknown_when_the_time_for_all_of_them_is_over() {
     assert_eq!(asked, 1, "the second list is not asked for any more");
 }
 
+#[test]
+fn lists_of_several_namespaces_are_asked_for_side_by_side() {
+    let site = site(|world| {
+        world.create(&Key::cluster(Kind::Namespace, "second"), &json!({})).unwrap();
+        let claim =
+            json!({ "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } });
+        world.create(&Key::namespaced(Kind::PersistentVolumeClaim, "second", "data"), &claim).unwrap();
+        let backup = json!({ "spec": { "includedNamespaces": ["second"], "storageLocation": "default" },
+            "status": { "phase": "Completed", "startTimestamp": BEGAN } });
+        world.create(&Key::namespaced(Kind::Backup, VELERO, "of-the-second"), &backup).unwrap();
+    });
+    site.served.velero_is_down(true);
+    site.document(1, BACKUP, &["status", "--rpo", LONG, "--timeout", "2s"]);
+    assert_eq!(downloads(&site), 2, "one does not wait for the other");
+}
+
 /// `--watch` in a process of its own.
 fn watched(
     site: &Site,

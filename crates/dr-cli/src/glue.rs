@@ -174,18 +174,22 @@ impl Session {
 
     /// Downloads a document of a backup; one that cannot be had is a fact, too.
     pub(crate) async fn fetch(&self, facts: &mut Facts, backup: &str, what: What) -> Result<(), Failure> {
+        if what == What::VolumeInfos {
+            let infos = self.volume_infos(backup).await?;
+            facts.documents.entry(backup.to_owned()).or_default().volume_infos = infos;
+            return Ok(());
+        }
         let documents = Documents::new(&self.connection, &self.velero_namespace);
-        let name = format!("dr-{}", new_id());
-        let namespace = facts.namespace.clone();
-        let of = facts.documents.entry(backup.to_owned()).or_default();
-        match what {
-            What::VolumeInfos => of.volume_infos = document(documents.volume_infos(backup, &name).await),
-            What::Archive => of.archive = document(documents.archive(backup, &namespace, &name).await),
-        }
-        if self.interrupted() {
-            return Err(Failure::refused("interrupted"));
-        }
-        Ok(())
+        let archive = document(documents.archive(backup, &facts.namespace, &format!("dr-{}", new_id())).await);
+        facts.documents.entry(backup.to_owned()).or_default().archive = archive;
+        if self.interrupted() { Err(Failure::refused("interrupted")) } else { Ok(()) }
+    }
+
+    /// Downloads what Velero noted of each volume of a backup.
+    pub(crate) async fn volume_infos(&self, backup: &str) -> Result<Document<Vec<Value>>, Failure> {
+        let documents = Documents::new(&self.connection, &self.velero_namespace);
+        let infos = document(documents.volume_infos(backup, &format!("dr-{}", new_id())).await);
+        if self.interrupted() { Err(Failure::refused("interrupted")) } else { Ok(infos) }
     }
 
     pub(crate) fn compute(facts: &Facts, chosen: &Chosen, asked: &Asked) -> Result<Plan, Failure> {

@@ -17,6 +17,7 @@ use crate::json::recovery::BackupStatusV1;
 use crate::report::Failure;
 use crate::{out, render};
 
+mod ahead;
 mod look;
 mod watch;
 

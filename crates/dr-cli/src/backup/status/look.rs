@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dr_core::choose::{self, Covering, Newest, Request, What};
+use dr_core::choose::{self, Covering, Newest, Request};
 use dr_core::cover::time;
 use dr_core::facts::{Document, Documents, Facts, Unread};
 use dr_core::kind::Kind;
@@ -13,7 +13,7 @@ use dr_core::select::Policies;
 use dr_core::timetable::Clock;
 use dr_core::verify::{Earlier, OfNamespace, Verdict};
 use jiff::SignedDuration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{Answer, StatusArgs};
 use crate::backup::coverage;
@@ -29,9 +29,9 @@ const LIST: &str = "volumes";
 
 /// Looks, and keeps what was downloaded: a finished backup's list of volumes does not change.
 pub(super) struct Look<'a> {
-    session: &'a Session,
+    pub(super) session: &'a Session,
     flags: &'a Flags,
-    args: &'a StatusArgs,
+    pub(super) args: &'a StatusArgs,
     config: &'a Config,
     /// By the uid of the backup.
     kept: BTreeMap<String, Documents>,
@@ -56,7 +56,9 @@ impl<'a> Look<'a> {
         let named = recovery::namespaces(&facts).map_err(cannot_tell)?;
         let mut namespaces = Vec::new();
         let mut notes: Vec<String> = Clock::of(&facts, &glue::zone).says.into_iter().collect();
-        for name in named.iter().filter(|name| asked.is_none_or(|asked| asked == *name)) {
+        let wanted = || named.iter().filter(|name| asked.is_none_or(|asked| asked == *name));
+        self.read_ahead(&mut facts, wanted(), until).await?;
+        for name in wanted() {
             namespaces.push(self.of(&mut facts, name, &velero, until).await?.1);
         }
         match asked {
@@ -151,7 +153,7 @@ impl<'a> Look<'a> {
             (None, Some(rpo)) => limit(rpo, "dr.yaml"),
             (None, None) => None,
         };
-        let leave = self.config.left(name);
+        let leave = self.left(name);
         name.clone_into(&mut facts.namespace);
         let found = self.covering(facts, &Request { leave: leave.clone(), ..Request::default() }, until).await?;
         let held = found.is_ok() || recovery::is_held(facts).map_err(cannot_tell)?;
@@ -164,14 +166,14 @@ impl<'a> Look<'a> {
         request: &Request,
         until: Instant,
     ) -> Result<Result<Covering, Refusal>, Failure> {
-        let watched = out::stderr_is_terminal() && !self.flags.output.is_for_programs() && !self.args.watch;
         loop {
             match choose::covering(facts, request) {
                 Ok(Newest::Fetch { backup }) => {
-                    if watched {
+                    if self.is_watched() {
                         out::prose(&format!("reading what backup {backup} holds"));
                     }
-                    self.fetch(facts, &backup, until).await?;
+                    let list = self.list(&backup, until).await?;
+                    facts.documents.entry(backup).or_default().volume_infos = list;
                 }
                 Ok(Newest::Found(covering)) => return Ok(Ok(covering)),
                 Err(refusal) => return Ok(Err(refusal)),
@@ -179,16 +181,14 @@ impl<'a> Look<'a> {
         }
     }
 
-    async fn fetch(&self, facts: &mut Facts, backup: &str, until: Instant) -> Result<(), Failure> {
-        if Instant::now() < until
-            && let Ok(fetched) = timeout_at(until, self.session.fetch(facts, backup, What::VolumeInfos)).await
-        {
-            return fetched;
-        }
-        let patience = SignedDuration::try_from(self.args.timeout).unwrap_or(SignedDuration::MAX);
-        let because = format!("not read within {}, the time for all lists (--timeout)", render::duration(patience));
-        facts.documents.entry(backup.to_owned()).or_default().volume_infos = Document::Failed(because);
-        Ok(())
+    /// Claims that nobody asks for.
+    pub(super) fn left(&self, namespace: &str) -> Vec<String> {
+        self.config.left(namespace)
+    }
+
+    /// Somebody looks on.
+    pub(super) fn is_watched(&self) -> bool {
+        out::stderr_is_terminal() && !self.flags.output.is_for_programs() && !self.args.watch
     }
 
     /// What decides what a schedule takes. Policies that cannot be read leave it unknown.
