@@ -189,3 +189,20 @@ fn a_damaged_baseline_says_where() {
     }
     assert!(place("").starts_with("1:1: a baseline begins with"));
 }
+
+#[test]
+fn half_a_file_of_ours_is_read_or_refused_and_never_trips_the_reader() {
+    let baseline = baseline::write(&entries(&[("a.yaml", NIGHTLY), ("b.yaml", &NIGHTLY.replace("nightly", "ä: b"))]));
+    let config = "appetite: audit\nexclude: [\"ä\"]\noverrides:\n- {paths: [a], rules: {cron-invalid: off}}\n";
+    assert!(dr_lint::config::read(&Text::from(config)).is_ok());
+    for text in [baseline.as_str(), config] {
+        for (at, _) in text.char_indices() {
+            for half in [&text[..at], &text[at..]] {
+                let half = Text::from(half);
+                for mistake in [baseline::read(&half).err(), dr_lint::config::read(&half).err()].into_iter().flatten() {
+                    assert!(mistake.span.end <= half.text.len() && !mistake.message.is_empty(), "{mistake:?}");
+                }
+            }
+        }
+    }
+}
