@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use dr_lint::{Appetite, Finding, Input, Judgement, Severity, Silenced, Version};
+use dr_lint::{Appetite, Finding, Input, Judgement, Settings, Severity, Silenced, Version};
 
 use crate::exit::Exit;
 use crate::flags;
@@ -25,6 +25,7 @@ mod pages;
 mod sarif;
 mod summary;
 mod text;
+mod threads;
 mod walk;
 
 /// How findings are printed.
@@ -259,7 +260,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
             baseline.hide(&mut input)?;
         }
         config.choose(&input, appetite, &mut settings);
-        let judgement = dr_lint::judge(&input, &settings);
+        let judgement = judged(&input, &settings);
         Ok::<_, Failure>((input, judgement, passed_over))
     };
     let (mut input, mut judgement, mut passed_over) = look()?;
@@ -275,7 +276,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
     }
     if let Some(baseline) = baseline.filter(|_| cli.hidden.write_baseline) {
         baseline.renew(&input, &judgement)?.hide(&mut input)?;
-        judgement = dr_lint::judge(&input, &settings);
+        judgement = judged(&input, &settings);
     }
     let report = Report {
         input: &input,
@@ -289,6 +290,17 @@ pub(crate) fn run(args: &[OsString]) -> Result<Exit, Failure> {
     // The process ends with it: giving back a large input piece by piece would take as long as many a rule.
     std::mem::forget((input, judgement));
     exit
+}
+
+/// So few objects are judged before a thread has started.
+const FEW: usize = 500;
+
+fn judged(input: &Input, settings: &Settings) -> Judgement {
+    let threads = if input.objects.len() < FEW { 1 } else { threads::threads() };
+    dr_lint::judge_with(input, settings, &|count, work| {
+        let rules: Vec<usize> = (0..count).collect();
+        threads::side_by_side(&rules, threads, |at| work(*at));
+    })
 }
 
 fn tell(output: Output, report: &Report<'_>) -> Result<Exit, Failure> {

@@ -1,10 +1,7 @@
 //! Every rule over everything, and what is left of it once comments have had their say.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Arc, OnceLock};
 
 use dr_yaml::What;
 
@@ -14,9 +11,6 @@ use crate::rule::{Appetite, Rule, Severity};
 use crate::rules::RULES;
 use crate::velero::Version;
 use crate::{baseline, suppress};
-
-/// So few objects are judged before a thread has started.
-const FEW: usize = 500;
 
 /// What the user has chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,12 +104,20 @@ pub struct Judgement {
     pub seen: usize,
 }
 
+/// Has each number below the first one worked on once, in any order, and as many at a time as it likes.
+pub type SideBySide<'r> = &'r dyn Fn(usize, &(dyn Fn(usize) + Sync));
+
 pub fn judge(input: &Input, settings: &Settings) -> Judgement {
+    judge_with(input, settings, &|count, work| (0..count).for_each(work))
+}
+
+/// The same, by rules that work side by side.
+pub fn judge_with(input: &Input, settings: &Settings, side_by_side: SideBySide<'_>) -> Judgement {
     let context = Context { input, velero: settings.velero };
     let chosen = Chosen::of(input, settings);
     let mut findings = Vec::new();
     let rules: Vec<&Rule> = RULES.iter().copied().filter(|rule| chosen.anywhere(rule)).collect();
-    for (rule, drafts) in rules.iter().zip(drafts(&context, &rules)) {
+    for (rule, drafts) in rules.iter().zip(drafts(&context, &rules, side_by_side)) {
         findings.extend(drafts.into_iter().filter_map(|draft| place(input, rule, &chosen, draft)));
     }
     problems(input, &chosen, &mut findings);
@@ -143,31 +145,21 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
     }
 }
 
-/// What each rule has to say, the rules side by side where there is much to look at.
-fn drafts(context: &Context<'_>, rules: &[&Rule]) -> Vec<Vec<Draft>> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(rule) = rules.get(at) else { return done };
-            let mut drafts = Vec::new();
-            (rule.check)(context, &mut drafts);
-            done.push((at, drafts));
-        }
+/// What each rule has to say.
+fn drafts(context: &Context<'_>, rules: &[&Rule], side_by_side: SideBySide<'_>) -> Vec<Vec<Draft>> {
+    let one = |rule: &Rule| {
+        let mut drafts = Vec::new();
+        (rule.check)(context, &mut drafts);
+        drafts
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let threads = if context.input.objects.len() < FEW { 1 } else { threads };
-    let mut all = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        // Its own part first: the others work meanwhile.
-        let mut all = work();
-        all.extend(others.flatten());
-        all
+    let said: Vec<OnceLock<Vec<Draft>>> = rules.iter().map(|_| OnceLock::new()).collect();
+    side_by_side(rules.len(), &|at| {
+        if let (Some(rule), Some(said)) = (rules.get(at), said.get(at)) {
+            said.get_or_init(|| one(rule));
+        }
     });
-    all.sort_by_key(|(at, _)| *at);
-    all.into_iter().map(|(_, drafts)| drafts).collect()
+    // One that was passed over is not silent.
+    rules.iter().zip(said).map(|(rule, said)| said.into_inner().unwrap_or_else(|| one(rule))).collect()
 }
 
 /// What the reading itself has found, under the rules of the family `manifest`.

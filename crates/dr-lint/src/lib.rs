@@ -29,7 +29,7 @@ pub use config::Config;
 pub use finding::{By, Finding, Related, Silenced};
 pub use fingerprint::fingerprint;
 pub use input::{Added, File, Input, Object, Reading};
-pub use judge::{Choice, Judgement, Settings, judge};
+pub use judge::{Choice, Judgement, Settings, SideBySide, judge, judge_with};
 pub use rule::{Appetite, Family, Fixable, Rule, Severity};
 pub use rules::RULES;
 pub use shell::Language;

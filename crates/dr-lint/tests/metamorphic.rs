@@ -105,3 +105,23 @@ fn keys_may_be_quoted() {
         }
     }
 }
+
+#[test]
+fn by_whom_and_in_which_order_rules_are_worked_on_does_not_matter() {
+    let mut input = Input::default();
+    for (name, text) in streams() {
+        input.add(name, text.as_bytes(), false);
+    }
+    let settings = Settings { appetite: Appetite::Audit, ..Settings::default() };
+    let one_after_the_other = dr_lint::judge(&input, &settings);
+    assert!(one_after_the_other.findings.len() > 50);
+    let backwards = dr_lint::judge_with(&input, &settings, &|count, work| (0..count).rev().for_each(work));
+    let twice = dr_lint::judge_with(&input, &settings, &|count, work| (0..2 * count).for_each(|at| work(at % count)));
+    let side_by_side = dr_lint::judge_with(&input, &settings, &|count, work| {
+        std::thread::scope(|scope| (0..count).for_each(|at| drop(scope.spawn(move || work(at)))));
+    });
+    let none = dr_lint::judge_with(&input, &settings, &|_, _| ());
+    for other in [backwards, twice, side_by_side, none] {
+        assert!(other == one_after_the_other);
+    }
+}

@@ -5,10 +5,10 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dr_lint::{Added, Input, Language, Reading, Version};
 
+use super::threads::{side_by_side, threads};
 use super::walk::{Excluded, Walk, normal};
 use crate::exit::Exit;
 use crate::report::Failure;
@@ -73,9 +73,8 @@ impl Wanted {
 /// Reads what was named, in the order of names; says which files hold nothing.
 pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
     let wanted = wanted(named)?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut input = Input::default();
-    for added in side_by_side(&wanted, threads, |wanted| wanted.read(named.stdin)) {
+    for added in side_by_side(&wanted, threads(), |wanted| wanted.read(named.stdin)) {
         input.push(added?);
     }
     let empty = empty(&input);
@@ -104,33 +103,6 @@ fn wanted(named: &Named<'_>) -> Result<Vec<Wanted>, Failure> {
         }
     }
     Ok(wanted)
-}
-
-/// What is made of each item, in their order, by as many threads as there is work for: one item costs no thread.
-fn side_by_side<I: Sync, R: Send>(items: &[I], threads: usize, of: impl Fn(&I) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut made = Vec::new();
-        while let Some((at, item)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
-        {
-            made.push((at, of(item)));
-        }
-        made
-    };
-    let mut made = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(work)).collect();
-        let mut made = work();
-        for other in others {
-            match other.join() {
-                Ok(more) => made.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        made
-    });
-    made.sort_unstable_by_key(|(at, _)| *at);
-    made.into_iter().map(|(_, made)| made).collect()
 }
 
 fn empty(input: &Input) -> Vec<Empty> {
