@@ -20,7 +20,8 @@ VolumeSnapshots and their class, the PodVolumeBackups, the DataUploads, the phas
 item and volume by volume against `dr_core::select`. What differed once is a case in \
 `crates/dr-core/tests/select/differences.rs`.
 
-Not compared: Events, Leases, Endpoints and Velero's own objects, which change while a backup runs. Not met: hooks, \
+Not compared: Events, Leases, Endpoints and Velero's own objects, which change while a backup runs, the snapshots that \
+another backup has not yet taken away among them. Not met: hooks, \
 which need containers; snapshots by a plugin (`native-snapshot`), which need its cloud; group snapshots; whether a copy \
 or snapshot succeeds. Hooks and real copies are seen on a whole node (`cargo xtask test`).
 
