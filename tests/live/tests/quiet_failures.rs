@@ -178,11 +178,14 @@ fn volumes(shop: &Shop<'_>, cases: &mut Cases) {
         let mut there = There::new(node);
         let wrong = schedule("live-quiet-lint", CRON, &with(shop, "snapshotVolumes", json!(false)));
         there.add(&wrong);
-        assert_eq!(linted(node, ns, "live-quiet-lint", &[]), ["volume-left-out"]);
+        // That it runs once a year, and keeps for a month, is told of both.
+        let is_told =
+            |files: &[&str]| linted(node, ns, "live-quiet-lint", files).contains(&"volume-left-out".to_owned());
+        assert!(is_told(&[]));
         let file = node.home().join("lint.json");
         fs::write(&file, schedule("live-quiet-lint", CRON, &whole(shop)).to_string()).expect("write a manifest");
         let file = file.to_string_lossy();
-        assert_eq!(linted(node, ns, "live-quiet-lint", &[&file]), [""; 0]);
+        assert!(!is_told(&[&file]));
         let mut month = wrong;
         month["spec"]["template"]["ttl"] = json!("30d");
         fs::write(&*file, month.to_string()).expect("write a manifest");
