@@ -9,7 +9,7 @@ use crate::finding::{At, Draft, Finding, Related, Silenced};
 use crate::input::Input;
 use crate::rule::{Appetite, Rule, Severity};
 use crate::rules::RULES;
-use crate::velero::Version;
+use crate::velero::{Spec, Version};
 use crate::{baseline, suppress};
 
 /// What the user has chosen.
@@ -86,6 +86,8 @@ fn severity(rule: &Rule, appetite: Appetite, severities: &BTreeMap<String, Optio
 pub(crate) struct Context<'i> {
     pub(crate) input: &'i Input,
     pub(crate) velero: Version,
+    pub(crate) backups: &'i [Spec<'i>],
+    pub(crate) restores: &'i [Spec<'i>],
 }
 
 /// The outcome. Nothing is green that was not looked at: templates and objects that no rule is about are counted.
@@ -113,7 +115,8 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
 
 /// The same, by rules that work side by side.
 pub fn judge_with(input: &Input, settings: &Settings, side_by_side: SideBySide<'_>) -> Judgement {
-    let context = Context { input, velero: settings.velero };
+    let (backups, restores) = Spec::all(input);
+    let context = Context { input, velero: settings.velero, backups: &backups, restores: &restores };
     let chosen = Chosen::of(input, settings);
     let mut findings = Vec::new();
     let rules: Vec<&Rule> = RULES.iter().copied().filter(|rule| chosen.anywhere(rule)).collect();

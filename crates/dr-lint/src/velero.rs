@@ -9,7 +9,7 @@ use dr_core::select::Server;
 use dr_yaml::Path;
 use serde_json::Value;
 
-use crate::input::Object;
+use crate::input::{Input, Object};
 use crate::judge::Context;
 
 /// A minor version of Velero whose schemas are built in.
@@ -62,6 +62,7 @@ impl FromStr for Version {
 }
 
 /// What a backup is asked to hold: of a Backup its spec, of a Schedule the template of its backups.
+#[derive(Debug)]
 pub(crate) struct Spec<'i> {
     pub(crate) object: &'i Object,
     pub(crate) path: Path,
@@ -69,6 +70,21 @@ pub(crate) struct Spec<'i> {
 }
 
 impl<'i> Spec<'i> {
+    /// Those of the Backups and Schedules that are judged, and those of the Restores.
+    pub(crate) fn all(input: &'i Input) -> (Vec<Self>, Vec<Self>) {
+        let of = |object: &'i Object| {
+            let (pointer, path) = match object.kind {
+                Some(Kind::Backup | Kind::Restore) => ("/spec", Path::keys("spec")),
+                Some(Kind::Schedule) => ("/spec/template", Path::keys("spec.template")),
+                Some(_) | None => return None,
+            };
+            let value = object.raw.at(pointer).filter(|value| value.is_object())?;
+            Some(Spec { object, path, value })
+        };
+        let found = input.objects.iter().filter(|object| !object.context).filter_map(of);
+        found.partition(|spec| spec.object.kind != Some(Kind::Restore))
+    }
+
     pub(crate) fn get(&self, field: &str) -> Option<&'i Value> {
         self.value.get(field).filter(|value| !value.is_null())
     }
@@ -105,17 +121,8 @@ impl<'i> Context<'i> {
     }
 
     /// The specs of all Backups and Schedules.
-    pub(crate) fn backups(&self) -> Vec<Spec<'i>> {
-        let found = self.judged().filter_map(|object| {
-            let (pointer, path) = match object.kind {
-                Some(Kind::Backup) => ("/spec", Path::keys("spec")),
-                Some(Kind::Schedule) => ("/spec/template", Path::keys("spec.template")),
-                Some(_) | None => return None,
-            };
-            let value = object.raw.at(pointer).filter(|value| value.is_object())?;
-            Some(Spec { object, path, value })
-        });
-        found.collect()
+    pub(crate) fn backups(&self) -> &'i [Spec<'i>] {
+        self.backups
     }
 
     /// Velero's version to the patch: the cluster's where that is what is judged by.
@@ -183,12 +190,8 @@ impl<'i> Context<'i> {
     }
 
     /// The specs of all Restores.
-    pub(crate) fn restores(&self) -> Vec<Spec<'i>> {
-        let found = self.of(Kind::Restore).filter_map(|object| {
-            let value = object.raw.at("/spec").filter(|value| value.is_object())?;
-            Some(Spec { object, path: Path::keys("spec"), value })
-        });
-        found.collect()
+    pub(crate) fn restores(&self) -> &'i [Spec<'i>] {
+        self.restores
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
-        for hook in hooks(&spec).into_iter().filter(|hook| hook.phase == Phase::Pre) {
+        for hook in hooks(spec).into_iter().filter(|hook| hook.phase == Phase::Pre) {
             if hook.exec.get("onError").and_then(Value::as_str) != Some("Fail") {
                 continue;
             }

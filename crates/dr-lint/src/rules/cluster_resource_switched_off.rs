@@ -46,7 +46,7 @@ const CLUSTER: [&str; 22] = [
 ];
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    for spec in context.backups().into_iter().chain(context.restores()) {
+    for spec in context.backups().iter().chain(context.restores()) {
         if spec.get("includeClusterResources").and_then(Value::as_bool) != Some(false) {
             continue;
         }

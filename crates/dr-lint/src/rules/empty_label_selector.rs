@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    for spec in context.backups().into_iter().chain(context.restores()) {
+    for spec in context.backups().iter().chain(context.restores()) {
         if spec.get("labelSelector").and_then(Value::as_object).is_some_and(is_empty) {
             let path = spec.at("labelSelector");
             let draft =

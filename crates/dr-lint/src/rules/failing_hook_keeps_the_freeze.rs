@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
-        let all = hooks(&spec);
+        let all = hooks(spec);
         let freezes = |hook: &Hook<'_>| Frozen::ALL.into_iter().any(|what| hook.freezes(what));
         for (at, hook) in all.iter().enumerate().filter(|(_, hook)| hook.phase == Phase::Pre) {
             let fails = hook.exec.get("onError").and_then(Value::as_str) == Some("Fail");

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
-        let all = hooks(&spec);
+        let all = hooks(spec);
         for hook in all.iter().filter(|hook| hook.phase == Phase::Pre) {
             for what in Frozen::ALL.into_iter().filter(|what| hook.freezes(*what)) {
                 let mut behind = all.iter().filter(|other| other.phase == Phase::Post);

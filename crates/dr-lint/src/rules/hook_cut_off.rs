@@ -37,7 +37,7 @@ const COPIES: [&str; 12] = [
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
-        for hook in hooks(&spec) {
+        for hook in hooks(spec) {
             if hook.exec.get("timeout").is_some_and(|timeout| !timeout.is_null()) {
                 continue;
             }

@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    for spec in context.backups().into_iter().chain(context.restores()) {
+    for spec in context.backups().iter().chain(context.restores()) {
         let mut found: Vec<(Path, &Value)> = Vec::new();
         found.extend(spec.get("labelSelector").map(|selector| (spec.at("labelSelector"), selector)));
         let either = spec.get("orLabelSelectors").and_then(Value::as_array).into_iter().flatten().enumerate();

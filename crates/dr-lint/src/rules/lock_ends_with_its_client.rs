@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
-        for hook in hooks(&spec).iter().filter(|hook| hook.phase == Phase::Pre) {
+        for hook in hooks(spec).iter().filter(|hook| hook.phase == Phase::Pre) {
             if let Some(lock) = lock(hook) {
                 let message = format!("{lock} ends with this client, before anything is copied");
                 out.push(on(spec.object, hook.path.clone().key("command"), message));

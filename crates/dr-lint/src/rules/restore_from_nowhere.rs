@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    for spec in context.restores().into_iter().filter(|spec| spec.object.command.is_none()) {
+    for spec in context.restores().iter().filter(|spec| spec.object.command.is_none()) {
         let said = |field: &str| spec.get(field).and_then(Value::as_str).is_some_and(|name| !name.is_empty());
         match (said("backupName"), said("scheduleName")) {
             (true, true) => {

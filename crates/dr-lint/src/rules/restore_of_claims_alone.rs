@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
-        if restored::claims_alone(&spec) && restored::copied_as_files(context, &spec).is_none() {
+        if restored::claims_alone(spec) && restored::copied_as_files(context, spec).is_none() {
             let message = "claims without pods: if their files were copied, they come back empty and the phase is \
                            Completed";
             out.push(on(spec.object, spec.at("includedResources"), message));

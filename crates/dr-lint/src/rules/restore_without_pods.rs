@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
-        if restored::claims_alone(&spec) && restored::copied_as_files(context, &spec) == Some(true) {
+        if restored::claims_alone(spec) && restored::copied_as_files(context, spec) == Some(true) {
             let message =
                 "claims without pods: what a file-system backup holds is not restored, and the phase is Completed";
             out.push(on(spec.object, spec.at("includedResources"), message));

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    for spec in context.backups().into_iter().filter(|spec| spec.object.kind == Some(Kind::Schedule)) {
+    for spec in context.backups().iter().filter(|spec| spec.object.kind == Some(Kind::Schedule)) {
         if spec.get("ttl").is_none() {
             let message = "ttl is not said: backups are kept as long as the server says, 720h by its own choice";
             out.push(on_key(spec.object, spec.path.clone(), message));

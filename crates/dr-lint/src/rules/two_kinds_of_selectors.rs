@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    for spec in context.backups().into_iter().chain(context.restores()) {
+    for spec in context.backups().iter().chain(context.restores()) {
         if spec.get("labelSelector").is_some() && spec.get("orLabelSelectors").is_some() {
             let draft = on_key(spec.object, spec.at("orLabelSelectors"), "Velero refuses this beside labelSelector");
             out.push(draft.related(spec.object, spec.at("labelSelector"), "the other one"));

@@ -28,7 +28,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    let backups: Vec<&Object> = context.backups().into_iter().map(|spec| spec.object).collect();
+    let backups: Vec<&Object> = context.backups().iter().map(|spec| spec.object).collect();
     if backups.is_empty() {
         return;
     }

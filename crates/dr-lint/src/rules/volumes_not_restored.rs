@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
-        let Some(moved) = snapshots_are_moved(context, &spec) else { continue };
+        let Some(moved) = snapshots_are_moved(context, spec) else { continue };
         // Who leaves claims out wants none.
         let claims = |name: &str| {
             matches!(name.split('.').next(), Some("persistentvolumeclaims" | "persistentvolumeclaim" | "pvc" | "*"))
