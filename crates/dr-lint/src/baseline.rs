@@ -3,7 +3,7 @@
 //! Guarantees: an entry hides at most one finding. One of another file is hidden only where the entry's own file is gone.
 //! That a document cannot be read is never hidden: nothing was judged of it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 
 use dr_yaml::{Encoding, Lines, Path, Span, Text};
@@ -18,7 +18,8 @@ use crate::rules::RULES;
 use crate::suppress::nearest;
 
 const UNUSED: &str = "unused-baseline-entry";
-const NEVER: [&str; 2] = ["unreadable-document", UNUSED];
+/// Of an unreadable or dropped document nothing is judged, and what stands twice is told apart by nothing that stays.
+const NEVER: [&str; 4] = ["unreadable-document", "dropped-document", "duplicate-key", UNUSED];
 const API: &str = "dr/v1";
 const KIND: &str = "LintBaseline";
 
@@ -30,6 +31,8 @@ pub struct Entry {
     pub object: String,
     pub file: String,
     pub fingerprint: String,
+    /// Other files that it rests on.
+    pub beside: Vec<String>,
     /// May be empty.
     pub reason: String,
     /// Where it stands.
@@ -51,6 +54,8 @@ pub enum Whereabouts {
 pub(crate) struct Baseline {
     file: usize,
     pub(crate) entries: Vec<(Entry, Whereabouts)>,
+    /// Those of which another file that they rest on is there and was not read.
+    apart: HashSet<usize>,
 }
 
 /// What a file says.
@@ -81,7 +86,12 @@ fn says(field: &Field<'_>, what: &str) -> Result<bool, Mistake> {
 fn entry(item: &Field<'_>) -> Result<Entry, Mistake> {
     let empty = String::new;
     let (mut rule, mut object, mut file, mut print, mut reason) = (empty(), empty(), empty(), empty(), empty());
-    for field in item.fields(&["rule", "object", "file", "fingerprint", "reason"])? {
+    let mut beside = Vec::new();
+    for field in item.fields(&["rule", "object", "file", "beside", "fingerprint", "reason"])? {
+        if field.key == "beside" {
+            beside = field.items()?.iter().map(|file| Ok(file.text()?.text)).collect::<Result<_, _>>()?;
+            continue;
+        }
         let text = field.text()?.text;
         match field.key {
             "rule" => rule = text,
@@ -103,24 +113,28 @@ fn entry(item: &Field<'_>) -> Result<Entry, Mistake> {
             return Err(item.wrong(format!("{} has no {key}", item.path)));
         }
     }
-    Ok(Entry { rule, object, file, fingerprint: print, reason, span: item.head() })
+    Ok(Entry { rule, object, file, fingerprint: print, beside, reason, span: item.head() })
 }
 
 impl Input {
     /// Has these entries hide findings, in place of those before; `name` and `text` are those of the file they are in.
+    /// `whereabouts` of an entry's own file, `apart` whether a file that it rests on is there and was not read.
     pub fn hide(
         &mut self,
         name: impl Into<String>,
         text: &str,
         entries: Vec<Entry>,
-        whereabouts: impl Fn(&Entry) -> Whereabouts,
+        whereabouts: impl Fn(&str) -> Whereabouts,
+        apart: impl Fn(&str) -> bool,
     ) {
+        let rests = entries.iter().enumerate().filter(|(_, entry)| entry.beside.iter().any(|file| apart(file)));
+        let rests: HashSet<usize> = rests.map(|(at, _)| at).collect();
         let entries = entries.into_iter().map(|entry| {
-            let at = whereabouts(&entry);
+            let at = whereabouts(&entry.file);
             (entry, at)
         });
         let at = self.baseline.as_ref().map_or(self.files.len(), |before| before.file);
-        self.baseline = Some(Baseline { file: at, entries: entries.collect() });
+        self.baseline = Some(Baseline { file: at, entries: entries.collect(), apart: rests });
         let file = File {
             name: name.into(),
             text: text.to_owned(),
@@ -204,8 +218,11 @@ pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) 
         }
     }
     let unused = baseline.entries.iter().enumerate().zip(used).filter(|(_, used)| !used).map(|(entry, _)| entry);
-    let stale: Vec<usize> =
-        unused.filter(|(_, (entry, at))| could(input, chosen, entry, *at)).map(|(at, _)| at).collect();
+    let stale: Vec<usize> = unused
+        .filter(|(at, _)| !baseline.apart.contains(at))
+        .filter(|(_, (entry, at))| could(input, chosen, entry, *at))
+        .map(|(at, _)| at)
+        .collect();
     if let Some(severity) = chosen.severity_of(UNUSED, baseline.file) {
         for (entry, at) in stale.iter().filter_map(|at| baseline.entries.get(*at)) {
             left.push(Finding {
@@ -215,6 +232,7 @@ pub(crate) fn apply(input: &Input, findings: Vec<Finding>, chosen: &Chosen<'_>) 
                 span: entry.span.clone(),
                 object: None,
                 path: Path::root(),
+                subject: String::new(),
                 message: message(entry, *at),
                 related: Vec::new(),
                 fix: None,
@@ -262,6 +280,7 @@ pub fn renewed(input: &Input, judgement: &crate::Judgement, file: impl Fn(&str) 
         object: finding.object.and_then(|id| input.objects.get(id)).map(crate::Object::label).unwrap_or_default(),
         file: file(&input.file_of(finding).name),
         fingerprint: fingerprint(input, finding),
+        beside: beside(input, finding).into_iter().map(&file).collect(),
         reason: reason.to_owned(),
         span: 0..0,
     };
@@ -281,12 +300,22 @@ pub fn renewed(input: &Input, judgement: &crate::Judgement, file: impl Fn(&str) 
     entries
 }
 
+/// The other files that a finding rests on.
+fn beside<'i>(input: &'i Input, finding: &Finding) -> BTreeSet<&'i str> {
+    let others = finding.related.iter().filter(|related| related.file != finding.file);
+    others
+        .filter_map(|related| input.files.get(related.file))
+        .filter(|file| !file.live)
+        .map(|file| file.name.as_str())
+        .collect()
+}
+
 /// The text of a baseline: the same entries are the same text, in whatever order they come.
 pub fn write(entries: &[Entry]) -> String {
     let mut entries: Vec<&Entry> = entries.iter().collect();
     let key = |entry: &Entry| {
-        let Entry { file, object, rule, fingerprint, reason, span: _ } = entry;
-        [file, object, rule, fingerprint, reason].map(Clone::clone)
+        let Entry { file, object, rule, fingerprint, beside, reason, span: _ } = entry;
+        ([file, object, rule, fingerprint, reason].map(Clone::clone), beside.clone())
     };
     entries.sort_by_cached_key(|entry| key(entry));
     let mut text = format!(
@@ -294,12 +323,16 @@ pub fn write(entries: &[Entry]) -> String {
          apiVersion: {API}\nkind: {KIND}\n"
     );
     text.push_str(if entries.is_empty() { "findings: []\n" } else { "findings:\n" });
-    for Entry { rule, object, file, fingerprint, reason, span: _ } in entries {
+    for Entry { rule, object, file, fingerprint, beside, reason, span: _ } in entries {
         let _ = writeln!(text, "- rule: {}", scalar(rule));
         for (key, said) in [("object", object), ("file", file)] {
             if !said.is_empty() {
                 let _ = writeln!(text, "  {key}: {}", scalar(said));
             }
+        }
+        if !beside.is_empty() {
+            let beside: Vec<String> = beside.iter().map(|file| escaped(file)).collect();
+            let _ = writeln!(text, "  beside: [{}]", beside.join(", "));
         }
         let _ = writeln!(text, "  fingerprint: {}", json!(fingerprint));
         if !reason.is_empty() {
@@ -346,6 +379,7 @@ mod tests {
             object: "Schedule velero/a".into(),
             file: file.into(),
             fingerprint: "0e10".repeat(8),
+            beside: Vec::new(),
             reason: reason.into(),
             span: 0..0,
         }

@@ -17,6 +17,8 @@ pub struct Finding {
     /// Index into the input's objects, where it is about one.
     pub object: Option<usize>,
     pub path: Path,
+    /// What it is about beside its object and field: `namespace/claim`; empty for most.
+    pub subject: String,
     pub message: String,
     pub related: Vec<Related>,
     pub fix: Option<Fix>,
@@ -76,6 +78,7 @@ pub(crate) struct Draft {
     pub(crate) at: At,
     /// A place that no path leads to.
     pub(crate) span: Option<Span>,
+    pub(crate) subject: String,
     pub(crate) message: String,
     pub(crate) related: Vec<(usize, Path, String)>,
     pub(crate) fix: Option<Fix>,
@@ -84,6 +87,12 @@ pub(crate) struct Draft {
 impl Draft {
     pub(crate) fn related(mut self, object: &Object, path: Path, message: impl Into<String>) -> Self {
         self.related.push((object.id, path, message.into()));
+        self
+    }
+
+    /// What else tells it from others of its rule, object and field.
+    pub(crate) fn about(mut self, subject: String) -> Self {
+        self.subject = subject;
         self
     }
 
@@ -100,6 +109,7 @@ pub(crate) fn on(object: &Object, path: Path, message: impl Into<String>) -> Dra
         path,
         at: At::Value,
         span: None,
+        subject: String::new(),
         message: message.into(),
         related: Vec::new(),
         fix: None,

@@ -29,6 +29,8 @@ pub fn fingerprint(input: &Input, finding: &Finding) -> String {
         .map(|(object, path)| format!("{} {path}", identity(object)))
         .collect();
     others.sort_unstable();
+    let subject = Some(&finding.subject).filter(|subject| !subject.is_empty());
+    others.extend(subject.map(|subject| format!("about {subject}")));
     let path = finding.path.to_string();
     let mut hasher = Sha256::new();
     for part in [finding.rule, &label, &path, &value].into_iter().chain(others.iter().map(String::as_str)) {

@@ -188,6 +188,7 @@ fn problems(input: &Input, chosen: &Chosen<'_>, findings: &mut Vec<Finding>) {
             span: problem.span.clone(),
             object: None,
             path: dr_yaml::Path::root(),
+            subject: String::new(),
             message: problem.message.clone(),
             related: other.collect(),
             fix: None,
@@ -212,7 +213,7 @@ fn problems(input: &Input, chosen: &Chosen<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn place(input: &Input, rule: &Rule, chosen: &Chosen<'_>, draft: Draft) -> Option<Finding> {
-    let Draft { object, path, at, span, message, related, fix } = draft;
+    let Draft { object, path, at, span, subject, message, related, fix } = draft;
     let object = input.objects.get(object)?;
     let severity = chosen.severity(rule, object.file)?;
     if let (Some(command), Some(tree), None) = (&object.command, input.tree(object), &span)
@@ -236,6 +237,7 @@ fn place(input: &Input, rule: &Rule, chosen: &Chosen<'_>, draft: Draft) -> Optio
         file: object.file,
         span: span.unwrap_or_else(|| input.span(object, &path, at == At::Key)),
         object: Some(object.id),
+        subject,
         message,
         related: related.collect(),
         fix: fix.filter(|fix| crate::fix::fits(input, object, fix)),

@@ -33,11 +33,13 @@ fn with(files: &[(&str, &str)], entries: &[Entry], settings: &Settings) -> (Inpu
     let mut input = input(files);
     let text = baseline::write(entries);
     let entries = baseline::read(&Text::from(text.as_str())).unwrap();
-    input.hide("baseline.yaml", &text, entries, |entry| {
-        let at = files.iter().position(|(name, _)| *name == entry.file);
-        let gone = if entry.file.starts_with("elsewhere") { Whereabouts::Elsewhere } else { Whereabouts::Gone };
-        at.map_or(gone, Whereabouts::Read)
-    });
+    let elsewhere = |file: &str| file.starts_with("elsewhere");
+    let whereabouts = |file: &str| {
+        let at = files.iter().position(|(name, _)| *name == file);
+        at.map_or(if elsewhere(file) { Whereabouts::Elsewhere } else { Whereabouts::Gone }, Whereabouts::Read)
+    };
+    let apart = |file: &str| elsewhere(file) && !files.iter().any(|(name, _)| *name == file);
+    input.hide("baseline.yaml", &text, entries, whereabouts, apart);
     let judgement = dr_lint::judge(&input, settings);
     (input, judgement)
 }
@@ -135,8 +137,66 @@ fn what_a_comment_silences_takes_no_entry() {
 }
 
 #[test]
-fn that_a_document_cannot_be_read_is_never_hidden() {
+fn of_what_nothing_was_judged_nothing_is_hidden() {
     assert_eq!(entries(&[("a.yaml", "kind: [\n")]), []);
+    let dropped = format!("kind: Namespace\napiVersion: v1\n...\n{NIGHTLY}").replace("30d", "720h");
+    assert_eq!(entries(&[("a.yaml", &dropped)]), []);
+    assert_eq!(entries(&[("a.yaml", &NIGHTLY.replace("ttl: 30d", "ttl: 720h\n    ttl: 720h"))]), []);
+}
+
+/// A Schedule that takes the workload by a label which its claim has not.
+const BY_TIER: &str = "apiVersion: velero.io/v1
+kind: Schedule
+metadata: {name: nightly, namespace: velero}
+spec:
+  schedule: 0 2 * * *
+  template:
+    ttl: 720h
+    includedNamespaces: [shop]
+    labelSelector:
+      matchLabels: {tier: web}
+";
+const APP: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop, namespace: shop, labels: {tier: web}}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers: [{name: c, image: i, volumeMounts: [{name: d, mountPath: /d}]}]
+      volumes: [{name: d, persistentVolumeClaim: {claimName: scratch}}]
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: scratch, namespace: shop}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+
+#[test]
+fn the_loss_of_one_claim_does_not_hide_that_of_another() {
+    let files = [("elsewhere-app.yaml", APP), ("sched.yaml", BY_TIER)];
+    let one = entries(&files);
+    assert_eq!((one.len(), one[0].beside.clone()), (1, vec!["elsewhere-app.yaml".to_owned()]));
+    assert_eq!(told(&files, &one), (vec![], 1));
+    let other = APP.replace("scratch", "ledger");
+    let (findings, hidden) = told(&[("elsewhere-app.yaml", &other), ("sched.yaml", BY_TIER)], &one);
+    assert_eq!((findings.len(), hidden), (2, 0), "{findings:?}");
+    assert!(findings.contains(&"volume-left-out sched.yaml".to_owned()), "{findings:?}");
+}
+
+#[test]
+fn an_entry_is_not_called_unused_without_the_files_that_it_rests_on() {
+    let one = entries(&[("elsewhere-app.yaml", APP), ("sched.yaml", BY_TIER)]);
+    let alone = [("sched.yaml", BY_TIER)];
+    assert_eq!(told(&alone, &one), (vec![], 0));
+    let (input, judgement) = with(&alone, &one, &Settings::default());
+    assert_eq!(baseline::renewed(&input, &judgement, str::to_owned).len(), 1, "it stays in what is written anew");
+    let mended = APP.replace("name: scratch, namespace: shop", "name: scratch, namespace: shop, labels: {tier: web}");
+    assert_eq!(
+        told(&[("elsewhere-app.yaml", &mended), ("sched.yaml", BY_TIER)], &one).0,
+        ["unused-baseline-entry baseline.yaml"]
+    );
 }
 
 #[test]
@@ -178,7 +238,7 @@ fn a_damaged_baseline_says_where() {
         (
             "  file:",
             "  path:",
-            "7:3: there is no key \"path\" in findings[0]; known: rule, object, file, fingerprint, reason",
+            "7:3: there is no key \"path\" in findings[0]; known: rule, object, file, beside, fingerprint, reason",
         ),
         ("- rule: unreadable-duration", "<<<<<<< ours", "5:1: "),
         ("findings:\n", "findings: all\nmore:\n", "5:1: there is no key \"more\""),

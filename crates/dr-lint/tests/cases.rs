@@ -95,11 +95,12 @@ fn input(rule: &Rule, name: &str, text: &str) -> Input {
     let name = Path::new(name).with_extension("baseline");
     if let Ok(text) = fs::read_to_string(folder(rule).join(&name)) {
         let entries = baseline::read(&Text::from(text.as_str())).unwrap();
-        input.hide(name.to_string_lossy(), &text, entries, |entry| match entry.file.as_str() {
+        let whereabouts = |file: &str| match file {
             "elsewhere.yaml" => Whereabouts::Elsewhere,
             "gone.yaml" => Whereabouts::Gone,
             _ => Whereabouts::Read(0),
-        });
+        };
+        input.hide(name.to_string_lossy(), &text, entries, whereabouts, |_| false);
     }
     input
 }

@@ -149,6 +149,25 @@ fn the_claims_that_are_there_are_told_once_for_all_replicas() {
 }
 
 #[test]
+fn neither_a_backup_that_is_being_made_nor_a_paused_schedule_of_a_file_hides_what_a_schedule_loses() {
+    let all = json!({ "ttl": "720h", "includedNamespaces": ["shop"] });
+    let mut cluster = Cluster::new();
+    cluster.schedule(&tier());
+    for status in [json!({ "phase": "InProgress" }), json!({})] {
+        let metadata = json!({ "name": "manual", "namespace": "velero" });
+        cluster.add(Kind::Backup, json!({ "metadata": metadata, "spec": all, "status": status }));
+        assert_eq!(cluster.says(&[]), [MISSED]);
+    }
+    let file = json!({ "apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": { "name": "weekly", "namespace": "velero" },
+        "spec": { "schedule": "0 2 * * 0", "template": all } });
+    assert_eq!(cluster.says(&[&file.to_string()]), [""; 0], "another schedule has it");
+    let mut paused = file;
+    paused["spec"]["paused"] = json!(true);
+    let told = cluster.says(&[&paused.to_string()]);
+    assert!(told.contains(&MISSED.to_owned()), "{told:?}");
+}
+
+#[test]
 fn a_claim_that_has_other_labels_than_its_template_is_judged_by_those_it_has() {
     let mut cluster = Cluster::new();
     let Some(Listed::Objects(claims)) = cluster.0.objects.get_mut(&Kind::PersistentVolumeClaim) else { panic!() };

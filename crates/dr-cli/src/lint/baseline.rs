@@ -1,6 +1,6 @@
 //! The file of the baseline: found, read, and written whole or not at all. Files in it are named from its own folder on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use dr_lint::baseline::{self, Entry, Whereabouts};
@@ -74,24 +74,32 @@ impl Baseline {
         let judged: HashMap<PathBuf, usize> =
             judged.map(|(at, file)| Ok((place(Path::new(&file.name))?, at))).collect::<Result<_, Failure>>()?;
         let folder = self.folder()?;
-        let whereabouts = |entry: &Entry| {
-            let file = if entry.file == "-" { Ok("-".into()) } else { normal(&folder.join(&entry.file)) };
-            match file {
-                Ok(file) if judged.contains_key(&file) => {
-                    judged.get(&file).map_or(Whereabouts::Elsewhere, |at| Whereabouts::Read(*at))
-                }
-                Ok(file)
-                    if file != Path::new("-")
-                        && file.symlink_metadata().is_err_and(|error| {
-                            matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
-                        }) =>
-                {
-                    Whereabouts::Gone
-                }
-                Ok(_) | Err(_) => Whereabouts::Elsewhere,
+        let from_here = |file: &str| if file == "-" { Ok("-".into()) } else { normal(&folder.join(file)) };
+        let whereabouts = |file: &str| match from_here(file) {
+            Ok(file) if judged.contains_key(&file) => {
+                judged.get(&file).map_or(Whereabouts::Elsewhere, |at| Whereabouts::Read(*at))
             }
+            Ok(file)
+                if file != Path::new("-")
+                    && file.symlink_metadata().is_err_and(|error| {
+                        matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+                    }) =>
+            {
+                Whereabouts::Gone
+            }
+            Ok(_) | Err(_) => Whereabouts::Elsewhere,
         };
-        input.hide(self.path.display().to_string(), &self.text, self.entries.clone(), whereabouts);
+        let read: HashSet<PathBuf> = input
+            .files
+            .iter()
+            .filter(|file| !file.live)
+            .map(|file| place(Path::new(&file.name)))
+            .collect::<Result<_, _>>()?;
+        let apart = |file: &str| match from_here(file) {
+            Ok(path) => !read.contains(&path) && path.symlink_metadata().is_ok(),
+            Err(_) => true,
+        };
+        input.hide(self.path.display().to_string(), &self.text, self.entries.clone(), whereabouts, apart);
         Ok(())
     }
 

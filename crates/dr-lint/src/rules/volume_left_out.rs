@@ -1,6 +1,6 @@
 //! A workload is in the backup and the data of its volume is not.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use dr_core::kind::Kind;
 use dr_core::select::{Capture, Place, Reason, Rule as Why, Verdict, VolumeVerdict};
@@ -41,15 +41,20 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         claims.entry((&claim.namespace, &claim.name)).or_default().push((at, claim));
     }
     let judged: Vec<_> = backups.iter().map(|backup| (*backup, outcome(context, &derived, &claims, backup))).collect();
-    // Where another backup of these manifests has the data, this one may well be about the rest; a Schedule of a cluster
-    // that is paused has none.
-    let idle = |backup: &Object| backup.live && backup.raw.bool_at("/spec/paused") == Some(true);
-    let taking = judged.iter().filter(|(backup, _)| !idle(backup));
-    let taken: HashSet<usize> = taking.flat_map(|(_, outcome)| outcome.taken.iter().copied()).collect();
+    // Where another backup of these manifests has the data, this one may well be about the rest. A Schedule that is paused
+    // has none, and a Backup that the cluster is making is no promise of the next one.
+    let idle = |backup: &Object| {
+        backup.raw.bool_at("/spec/paused") == Some(true) || backup.live && backup.kind == Some(Kind::Backup)
+    };
+    let mut takers: HashMap<usize, Vec<&Object>> = HashMap::new();
+    for (backup, outcome) in judged.iter().filter(|(backup, _)| !idle(backup)) {
+        outcome.taken.iter().for_each(|at| takers.entry(*at).or_default().push(backup));
+    }
     for (backup, outcome) in &judged {
         // Replicas of one set lose their claims for one reason: it is told once.
         let mut told: Vec<(&Claim<'_>, &Reason, usize)> = Vec::new();
-        for (at, reason) in outcome.lost.iter().filter(|(at, _)| !taken.contains(at)) {
+        let is_taken = |at: &usize| takers.get(at).is_some_and(|all| all.iter().any(|other| other.meets(backup)));
+        for (at, reason) in outcome.lost.iter().filter(|(at, _)| !is_taken(at)) {
             let Some(claim) = derived.claims.get(*at) else { continue };
             let alike = |(first, why, _): &&mut (&Claim<'_>, &Reason, usize)| {
                 let same = first.template.is_some() && first.template == claim.template;
@@ -171,5 +176,6 @@ fn draft(backup: &Object, claim: &Claim<'_>, reason: &Reason, more: usize) -> Dr
             on_key(backup, Path::keys("spec"), message)
         }
     };
+    let draft = draft.about(format!("{namespace}/{name}"));
     draft.related(workload, template.clone().unwrap_or_else(|| volumes.clone()), "the volume")
 }
