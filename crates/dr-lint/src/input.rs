@@ -302,10 +302,15 @@ impl Object {
         }
     }
 
-    /// Whether they can be in one cluster: values of a chart lie over one another, or are each of another cluster.
+    /// Whether they can be in one cluster: values of a chart lie over one another, or are each of another cluster; and a
+    /// manifest of the same name may be what they are rendered to.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         let values = |object: &Self| object.chart.map(|_| (object.file, object.document));
-        values(self).zip(values(other)).is_none_or(|(own, other)| own == other)
+        match (values(self), values(other)) {
+            (Some(own), Some(other)) => own == other,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => self.kind != other.kind || self.name() != other.name(),
+        }
     }
 
     /// Whether what stands at these paths is known: of a command what is said by a variable is not.

@@ -55,7 +55,6 @@ const OF_THE_CHART: [&str; 3] = ["disabled", "labels", "annotations"];
 const FLAGS: [(&str, &str); 2] = [("features", "features"), ("defaultSnapshotMoveData", "default-snapshot-move-data")];
 /// What nobody knows of a server without it: other values may say it.
 const COPIES_ALL: &str = "defaultVolumesToFsBackup";
-const NAMESPACE: &str = "velero";
 
 impl Template {
     /// Where a field of the object is written, from where its values stand.
@@ -81,10 +80,10 @@ pub(crate) fn rendered(document: &Value) -> Vec<Rendered> {
     let Some(top) = document.as_object() else { return Vec::new() };
     let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
     if !top.contains_key("kind") && !top.contains_key("apiVersion") {
-        let mut found = of(top, &Path::root(), NAMESPACE);
+        let mut found = of(top, &Path::root(), None);
         // As the part of a chart that contains it.
         if let Some(values) = top.get("velero").and_then(Value::as_object) {
-            found.extend(of(values, &Path::keys("velero"), NAMESPACE));
+            found.extend(of(values, &Path::keys("velero"), None));
         }
         return found;
     }
@@ -99,13 +98,14 @@ pub(crate) fn rendered(document: &Value) -> Vec<Rendered> {
     };
     let base = Path::keys(at);
     let values = base.within(document).and_then(Value::as_object);
-    values.map(|values| of(values, &base, namespace.unwrap_or(NAMESPACE))).unwrap_or_default()
+    values.map(|values| of(values, &base, namespace)).unwrap_or_default()
 }
 
-fn of(values: &Map<String, Value>, base: &Path, namespace: &str) -> Vec<Rendered> {
+/// `namespace` is that of the release, where the document says it.
+fn of(values: &Map<String, Value>, base: &Path, namespace: Option<&str>) -> Vec<Rendered> {
     let mut found = Vec::new();
     let map = |name: &str| values.get(name).and_then(Value::as_object).into_iter().flatten();
-    let named = |name: &str| json!({ "name": format!("velero-{name}"), "namespace": namespace });
+    let named = |name: &str| metadata(&format!("velero-{name}"), namespace);
     let off = |name: &str| values.get(name).and_then(Value::as_bool) == Some(false);
     for (name, schedule) in map("schedules") {
         let Some(spec) = schedule_spec(schedule) else { continue };
@@ -164,7 +164,7 @@ fn schedule_spec(schedule: &Value) -> Option<Value> {
 }
 
 /// One that names a provider and, for backups, a bucket; the chart's own values have neither.
-fn location(item: &Value, kind: &str, namespace: &str) -> Option<Value> {
+fn location(item: &Value, kind: &str, namespace: Option<&str>) -> Option<Value> {
     let mut spec = item.as_object()?.clone();
     let is_said = |spec: &Map<String, Value>, field: &str| {
         spec.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
@@ -173,9 +173,9 @@ fn location(item: &Value, kind: &str, namespace: &str) -> Option<Value> {
     if !is_said(&spec, "provider") || (backups && !is_said(&spec, "bucket")) {
         return None;
     }
-    let name = spec.remove("name").filter(|name| name.as_str().is_some_and(|name| !name.is_empty()));
-    let metadata = json!({ "name": name.unwrap_or_else(|| json!("default")), "namespace": namespace });
-    let metadata = with_carried(metadata, item);
+    let name = spec.remove("name");
+    let name = name.as_ref().and_then(Value::as_str).filter(|name| !name.is_empty());
+    let metadata = with_carried(metadata(name.unwrap_or("default"), namespace), item);
     for field in OF_THE_CHART {
         spec.remove(field);
     }
@@ -193,6 +193,13 @@ fn location(item: &Value, kind: &str, namespace: &str) -> Option<Value> {
     Some(json!({ "apiVersion": "velero.io/v1", "kind": kind, "metadata": metadata, "spec": spec }))
 }
 
+fn metadata(name: &str, namespace: Option<&str>) -> Value {
+    match namespace {
+        Some(namespace) => json!({ "name": name, "namespace": namespace }),
+        None => json!({ "name": name }),
+    }
+}
+
 fn with_carried(mut metadata: Value, entry: &Value) -> Value {
     if let Some(metadata) = metadata.as_object_mut() {
         for field in ["labels", "annotations"] {
@@ -203,7 +210,7 @@ fn with_carried(mut metadata: Value, entry: &Value) -> Value {
 }
 
 /// As much of the Deployment as says how the server runs.
-fn server(configuration: &Map<String, Value>, namespace: &str) -> Value {
+fn server(configuration: &Map<String, Value>, namespace: Option<&str>) -> Value {
     let mut args = vec!["server".to_owned()];
     if configuration.get(COPIES_ALL).is_some_and(is_truth) {
         args.push("--default-volumes-to-fs-backup".to_owned());
@@ -216,7 +223,7 @@ fn server(configuration: &Map<String, Value>, namespace: &str) -> Value {
     let more = configuration.get("extraArgs").and_then(Value::as_array).into_iter().flatten();
     args.extend(more.map(text_of));
     json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "velero", "namespace": namespace },
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("velero", namespace),
         "spec": { "replicas": 1, "template": { "spec": { "containers": [
             { "name": "velero", "image": "velero/velero", "command": ["/velero"], "args": args },
         ] } } },

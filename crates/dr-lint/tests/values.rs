@@ -42,9 +42,9 @@ schedules:
       snapshotVolumes: true
 ";
 const NIGHTLY_TOLD: [&str; 3] = [
-    "0 1 30 2 * [cron-never-fires] Schedule velero/velero-nightly",
-    "30d [unreadable-duration] Schedule velero/velero-nightly",
-    "includedNamespace [unknown-field] Schedule velero/velero-nightly",
+    "0 1 30 2 * [cron-never-fires] Schedule velero-nightly",
+    "30d [unreadable-duration] Schedule velero-nightly",
+    "includedNamespace [unknown-field] Schedule velero-nightly",
 ];
 
 fn indented(text: &str, by: usize) -> String {
@@ -68,8 +68,11 @@ fn a_schedule_of_the_chart_is_judged_where_its_values_stand() {
             indented(NIGHTLY, 8)
         ),
     ];
-    for text in wrapped {
-        assert_eq!(told(&[("v", &text)]), NIGHTLY_TOLD.map(|told| format!("v: {told}")), "{text}");
+    for (at, text) in wrapped.iter().enumerate() {
+        // The chart's own values name no namespace.
+        let name = if at < 2 { "Schedule velero-nightly" } else { "Schedule velero/velero-nightly" };
+        let told_of = NIGHTLY_TOLD.map(|told| format!("v: {}", told.replace("Schedule velero-nightly", name)));
+        assert_eq!(told(&[("v", text)]), told_of, "{text}");
     }
 }
 
@@ -108,11 +111,11 @@ fn locations_of_one_release_are_held_against_each_other_and_those_of_two_files_a
     assert_eq!(
         told(&[("v", LOCATIONS)]),
         [
-            "v: backups [location-twice] BackupStorageLocation velero/default",
-            "v: true [several-default-locations] BackupStorageLocation velero/default",
-            "v: backups [location-twice] BackupStorageLocation velero/second",
-            "v: true [several-default-locations] BackupStorageLocation velero/second",
-            "v: accesMode [unknown-field] BackupStorageLocation velero/second",
+            "v: backups [location-twice] BackupStorageLocation default",
+            "v: true [several-default-locations] BackupStorageLocation default",
+            "v: backups [location-twice] BackupStorageLocation second",
+            "v: true [several-default-locations] BackupStorageLocation second",
+            "v: accesMode [unknown-field] BackupStorageLocation second",
         ]
     );
     let one = |name: &str| {
@@ -135,9 +138,37 @@ fn the_server_of_the_same_values_decides_what_is_left_out() {
         told
     };
     assert_eq!(off(&[("files", &files)]), [""; 0]);
-    let told = ["none: false [snapshots-off] Schedule velero/velero-nightly"];
+    let told = ["none: false [snapshots-off] Schedule velero-nightly"];
     assert_eq!(off(&[("files", &files), ("none", &none)]), told);
     assert_eq!(off(&[("none", &none), ("files", &files)]), told);
+}
+
+const APP: &str = "\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: db, namespace: shop, labels: { tier: data } }
+spec:
+  selector: { matchLabels: { app: db } }
+  template: { metadata: { labels: { app: db } }, spec: { containers: [{ name: c, image: i }] } }
+  volumeClaimTemplates: [{ metadata: { name: data }, spec: { accessModes: [ReadWriteOnce] } }]
+";
+
+#[test]
+fn the_schedule_of_one_environment_does_not_hide_what_that_of_another_loses() {
+    let whole =
+        "schedules:\n  nightly:\n    schedule: 0 2 * * *\n    template: { ttl: 720h, includedNamespaces: [shop] }\n";
+    let by_tier = whole.replace("[shop] }", "[shop], labelSelector: { matchLabels: { tier: data } } }");
+    let lost = |files: &[(&str, &str)]| told(files).iter().filter(|told| told.contains("[volume-left-out]")).count();
+    assert_eq!(lost(&[("app", APP), ("production", &by_tier)]), 1);
+    assert_eq!(lost(&[("app", APP), ("production", &by_tier), ("staging", whole)]), 1);
+}
+
+#[test]
+fn values_are_not_held_against_what_they_are_rendered_to() {
+    let rendered = "apiVersion: velero.io/v1\nkind: BackupStorageLocation\nmetadata: { name: default, namespace: backups }\n\
+                    spec: { provider: aws, default: true, objectStorage: { bucket: b } }\n";
+    let values = "configuration:\n  backupStorageLocation:\n  - { provider: aws, bucket: b, default: true }\n";
+    assert_eq!(told(&[("rendered", rendered), ("values", values)]), [""; 0]);
 }
 
 #[test]
@@ -185,7 +216,7 @@ extraObjects:
   spec: { ttl: 30d }
 ";
     let told = told(&[("v", text)]);
-    assert!(told.iter().any(|told| told.contains("ConfigMap velero/velero-policies")), "{told:#?}");
+    assert!(told.iter().any(|told| told.contains("ConfigMap velero-policies")), "{told:#?}");
     let backups: Vec<_> = told.iter().filter(|told| told.contains(" Backup ")).collect();
     assert_eq!(backups, ["v: 30d [unreadable-duration] Backup velero/once"]);
 }
