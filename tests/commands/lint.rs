@@ -222,7 +222,7 @@ fn policies_are_read_by_the_names_that_schedules_and_files_give_them() {
     let base = "/api/v1/namespaces/velero/configmaps";
     assert_eq!(asked, [format!("{base}/gone"), format!("{base}/skips")]);
     site.served.plant("/configmaps/skips", Fault::Status(403), 1);
-    let report = site.document(0, LINT, &["weekly.yaml", "--live"]);
+    let report = site.document(1, LINT, &["weekly.yaml", "--live"]);
     assert_eq!((found(&report), &report["live"]["notRead"][0]["resource"]), (vec![], &json!("configmaps")));
 }
 

@@ -316,5 +316,7 @@ fn tell(output: Output, report: &Report<'_>) -> Result<Exit, Failure> {
     if output != Output::Text {
         out::prose(&summary::of(report));
     }
-    Ok(if report.failing().next().is_some() { Exit::Failed } else { Exit::Done })
+    // Of what was not read nothing is found: silence about it is no success.
+    let partly = report.input.live.as_ref().is_some_and(|cluster| !cluster.unread.is_empty());
+    Ok(if partly || report.failing().next().is_some() { Exit::Failed } else { Exit::Done })
 }
