@@ -33,7 +33,7 @@ pub(crate) struct Claim<'i> {
     pub(crate) template: Option<Path>,
     /// Where its workload has its volumes.
     pub(crate) volumes: Path,
-    /// It is in the cluster, and so is its workload.
+    /// It is in the cluster.
     pub(crate) live: bool,
 }
 
@@ -62,6 +62,8 @@ struct Making<'i> {
     named: HashSet<(String, String)>,
     objects: Vec<Raw>,
     living: Option<Living<'i>>,
+    /// The class of claims that name none; none where nobody knows it.
+    class: Option<String>,
 }
 
 const NOWHERE: &str = "default";
@@ -88,20 +90,27 @@ const DECIDE: [&str; 16] = [
 
 impl<'i> Derived<'i> {
     pub(crate) fn of(context: &Context<'i>) -> Self {
-        let mut derived = Making { living: Living::of(context.input), ..Making::default() };
+        let living = Living::of(context.input);
+        let class = if living.is_some() { live::default_class(context) } else { Some("default".to_owned()) };
+        let mut derived = Making { living, class, ..Making::default() };
         // What a claim's way into a backup can hang on; everything else would only be judged in vain.
         for object in &context.input.objects {
             if object.live {
                 derived.live(object);
                 continue;
             }
+            // What is there is told by itself: what a chart would make, and controllers whose pods stay as they are.
+            if derived.living.as_ref().is_some_and(|living| living.there(object)) {
+                continue;
+            }
             match object.kind {
                 Some(Kind::StatefulSet | Kind::Deployment) => derived.workload(object),
                 Some(Kind::BackupStorageLocation) => derived.location(object),
-                Some(Kind::PersistentVolumeClaim) => derived.objects.push(bound(placed(&object.raw))),
+                Some(Kind::PersistentVolumeClaim) => derived.claim(object),
                 Some(Kind::Namespace) => derived.objects.push(active(&object.raw)),
                 Some(Kind::Pod | Kind::PersistentVolume) => derived.objects.push(placed(&object.raw)),
-                Some(_) | None => {}
+                Some(kind) => derived.beside(kind, object),
+                None => {}
             }
         }
         let named: BTreeSet<String> = derived
@@ -248,11 +257,34 @@ impl<'i> Making<'i> {
     fn live(&mut self, object: &'i Object) {
         let Some(living) = &self.living else { return };
         self.objects.extend(living.seen(object));
-        for claim in living.claims_of(object) {
+        let claims = living.claims_of(object);
+        self.add(claims);
+    }
+
+    fn add(&mut self, claims: Vec<Claim<'i>>) {
+        for claim in claims {
             if self.named.insert((claim.namespace.clone(), claim.name.clone())) {
                 self.claims.push(claim);
             }
         }
+    }
+
+    /// Of a file, what decides beside a cluster, where everything of its kind is known.
+    fn beside(&mut self, kind: Kind, object: &'i Object) {
+        let Some(living) = self.living.as_ref().filter(|_| live::decides(kind)) else { return };
+        let claims = living.claims_of(object);
+        self.objects.push(if kind == Kind::DaemonSet { ready(placed(&object.raw)) } else { placed(&object.raw) });
+        self.add(claims);
+    }
+
+    /// One that is in the cluster stays bound to its volume.
+    fn claim(&mut self, object: &'i Object) {
+        let raw = placed(&object.raw);
+        let raw = match &self.living {
+            Some(living) => living.still_bound(raw),
+            None => raw,
+        };
+        self.objects.push(bound(raw, self.class.as_deref()));
     }
 
     /// Beside a cluster it is known which locations there are.
@@ -260,47 +292,49 @@ impl<'i> Making<'i> {
         self.objects.extend(self.living.as_ref().map(|living| living.with_status(object.raw.clone())));
     }
 
-    /// The controller itself, its first pod, and the claims of that pod.
+    /// The controller itself with its pods and claims: those that are there, and where there is none its first pod.
     fn workload(&mut self, object: &'i Object) {
         let raw = placed(&object.raw);
         let live = self.living.as_ref();
         let has = |namespace: &str, claim: &str| live.is_some_and(|living| living.has(namespace, claim));
         let namespace = raw.namespace().unwrap_or(NOWHERE).to_owned();
-        let pod = format!("{}-0", raw.name());
-        let mut spec = raw.at("/spec/template/spec").cloned().unwrap_or_else(|| json!({}));
+        let pods = match live {
+            Some(living) => living.pods_of(object.kind, &namespace, &raw),
+            None => vec![(format!("{}-0", raw.name()), "node".to_owned())],
+        };
+        let spec = raw.at("/spec/template/spec").cloned().unwrap_or_else(|| json!({}));
         let mut volumes = spec.get("volumes").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut templates = Vec::new();
         for (at, template) in raw.list_at("/spec/volumeClaimTemplates").iter().enumerate() {
             let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else { continue };
-            let name = format!("{volume}-{pod}");
-            // Labels of the template, and over them those that the controller selects by
-            // (stateful_set_utils.go:getPersistentVolumeClaims).
-            let mut labels =
-                template.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
-            labels.extend(raw.at("/spec/selector/matchLabels").and_then(Value::as_object).cloned().unwrap_or_default());
-            let claim = json!({
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "metadata": { "name": name, "namespace": namespace, "labels": labels,
-                    "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})) },
-                "spec": template.get("spec").cloned().unwrap_or_else(|| json!({})),
-            });
-            // One that is there keeps its labels, whatever its template says now.
-            if !has(&namespace, &name) {
-                self.objects.push(bound(Raw(claim)));
-            }
+            templates.push(volume);
             volumes.retain(|other| other.get("name").and_then(Value::as_str) != Some(volume));
-            volumes.push(json!({ "name": volume, "persistentVolumeClaim": { "claimName": name } }));
-            self.named.insert((namespace.clone(), name.clone()));
-            let template = Some(Path::keys("spec.volumeClaimTemplates").index(at));
-            self.claims.push(Claim {
-                workload: object,
-                namespace: namespace.clone(),
-                name,
-                pods: vec![pod.clone()],
-                template,
-                volumes: Path::keys("spec.template.spec.volumes"),
-                live: false,
-            });
+            let mut of_it: BTreeSet<(usize, String)> = BTreeSet::new();
+            let there = live.into_iter().flat_map(|living| living.of_template(&namespace, volume, raw.name()));
+            of_it.extend(there.map(|name| (name.len(), name.to_owned())));
+            let wanted = pods.iter().map(|(pod, _)| format!("{volume}-{pod}"));
+            of_it.extend(wanted.map(|name| (name.len(), name)));
+            let mut first = true;
+            for (_, name) in of_it {
+                let live = has(&namespace, &name);
+                // One that is there keeps its labels, whatever its template says now.
+                if !live {
+                    self.objects.push(bound(of_template(&raw, template, &namespace, &name), self.class.as_deref()));
+                }
+                self.named.insert((namespace.clone(), name.clone()));
+                if live || std::mem::take(&mut first) {
+                    let pod = name.strip_prefix(volume).and_then(|rest| rest.strip_prefix('-'));
+                    self.claims.push(Claim {
+                        workload: object,
+                        namespace: namespace.clone(),
+                        pods: pod.map(str::to_owned).into_iter().collect(),
+                        name,
+                        template: Some(Path::keys("spec.volumeClaimTemplates").index(at)),
+                        volumes: Path::keys("spec.template.spec.volumes"),
+                        live,
+                    });
+                }
+            }
         }
         for volume in &volumes {
             let claim = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str);
@@ -309,31 +343,57 @@ impl<'i> Making<'i> {
                     workload: object,
                     namespace: namespace.clone(),
                     name: name.to_owned(),
-                    pods: vec![pod.clone()],
+                    pods: pods.iter().map(|(pod, _)| pod.clone()).collect(),
                     template: None,
                     volumes: Path::keys("spec.template.spec.volumes"),
-                    live: false,
+                    live: has(&namespace, name),
                 });
             }
         }
         if raw.i64_at("/spec/replicas") != Some(0) {
-            if let Some(spec) = spec.as_object_mut() {
-                spec.insert("volumes".into(), Value::Array(volumes));
-                spec.insert("nodeName".into(), json!("node"));
+            for (pod, node) in &pods {
+                let mut volumes = volumes.clone();
+                volumes.extend(templates.iter().map(|volume| {
+                    json!({ "name": volume, "persistentVolumeClaim": { "claimName": format!("{volume}-{pod}") } })
+                }));
+                self.objects.push(of_controller(&raw, &namespace, pod, node, volumes));
             }
-            let metadata = raw.at("/spec/template/metadata");
-            let part =
-                |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned().unwrap_or_else(|| json!({}));
-            self.objects.push(Raw(json!({
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": { "name": pod, "namespace": namespace, "labels": part("labels"), "annotations": part("annotations") },
-                "spec": spec,
-                "status": { "phase": "Running" },
-            })));
         }
         self.objects.push(raw);
     }
+}
+
+/// A claim as a StatefulSet makes it from its template.
+fn of_template(set: &Raw, template: &Value, namespace: &str, name: &str) -> Raw {
+    // Labels of the template, and over them those that the controller selects by
+    // (stateful_set_utils.go:getPersistentVolumeClaims).
+    let mut labels = template.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
+    labels.extend(set.at("/spec/selector/matchLabels").and_then(Value::as_object).cloned().unwrap_or_default());
+    Raw(json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": { "name": name, "namespace": namespace, "labels": labels,
+            "annotations": template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({})) },
+        "spec": template.get("spec").cloned().unwrap_or_else(|| json!({})),
+    }))
+}
+
+/// A pod as a controller makes it from its template.
+fn of_controller(raw: &Raw, namespace: &str, pod: &str, node: &str, volumes: Vec<Value>) -> Raw {
+    let mut spec = raw.at("/spec/template/spec").cloned().unwrap_or_else(|| json!({}));
+    if let Some(spec) = spec.as_object_mut() {
+        spec.insert("volumes".into(), Value::Array(volumes));
+        spec.insert("nodeName".into(), json!(node));
+    }
+    let metadata = raw.at("/spec/template/metadata");
+    let part = |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned().unwrap_or_else(|| json!({}));
+    Raw(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": pod, "namespace": namespace, "labels": part("labels"), "annotations": part("annotations") },
+        "spec": spec,
+        "status": { "phase": "Running" },
+    }))
 }
 
 /// The policies of a ConfigMap. Beside a cluster those that were not read decide what nobody knows: then there are none.
@@ -372,14 +432,14 @@ fn placed(raw: &Raw) -> Raw {
 }
 
 /// A claim as it is once a volume is bound to it.
-fn bound(raw: Raw) -> Raw {
+fn bound(raw: Raw, class: Option<&str>) -> Raw {
     let name = format!("volume-of-{}-{}", raw.namespace().unwrap_or(NOWHERE), raw.name());
     let Raw(mut value) = raw;
     if let Some(map) = value.as_object_mut() {
         map.insert("status".into(), json!({ "phase": "Bound" }));
         if let Some(spec) = map.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
             spec.entry("volumeName").or_insert_with(|| json!(name));
-            spec.entry("storageClassName").or_insert_with(|| json!("default"));
+            spec.entry("storageClassName").or_insert_with(|| json!(class.unwrap_or_default()));
         }
     }
     Raw(value)
@@ -390,17 +450,30 @@ fn bound(raw: Raw) -> Raw {
 fn volume_of(claim: &Raw, known: &HashSet<&str>) -> Option<Raw> {
     let name = claim.str_at("/spec/volumeName").filter(|_| claim.str_at("/kind") == Some("PersistentVolumeClaim"))?;
     (!known.contains(name)).then(|| {
+        let mut spec =
+            json!({ "claimRef": { "namespace": claim.namespace().unwrap_or(NOWHERE), "name": claim.name() } });
+        // No driver is asked for snapshots by a class that nobody knows.
+        let classed = claim.str_at("/spec/storageClassName") != Some("");
+        if let Some(spec) = spec.as_object_mut().filter(|_| classed) {
+            spec.insert("csi".into(), json!({ "driver": "unknown", "volumeHandle": name }));
+        }
         Raw(json!({
             "apiVersion": "v1",
             "kind": "PersistentVolume",
             "metadata": { "name": name },
-            "spec": {
-                "csi": { "driver": "unknown", "volumeHandle": name },
-                "claimRef": { "namespace": claim.namespace().unwrap_or(NOWHERE), "name": claim.name() },
-            },
+            "spec": spec,
             "status": { "phase": "Bound" },
         }))
     })
+}
+
+/// A DaemonSet as it is once its pods run.
+fn ready(raw: Raw) -> Raw {
+    let Raw(mut value) = raw;
+    if let Some(map) = value.as_object_mut() {
+        map.entry("status").or_insert_with(|| json!({ "numberReady": 1 }));
+    }
+    Raw(value)
 }
 
 fn active(raw: &Raw) -> Raw {

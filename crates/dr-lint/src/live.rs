@@ -38,6 +38,8 @@ pub struct Cluster {
     pub(crate) rewritten: BTreeSet<(Kind, String, String)>,
     /// The status of replaced locations.
     pub(crate) statuses: HashMap<String, Value>,
+    /// Replaced claims as they are, by namespace and name.
+    pub(crate) claims: HashMap<(String, String), Raw>,
 }
 
 /// Written by commands of ours, and gone when they are done.
@@ -100,12 +102,18 @@ impl Input {
             for found in objects {
                 let raw = shown(found, *kind);
                 let namespace = raw.namespace().map(str::to_owned);
-                if files.contains(&(*kind, namespace.clone(), raw.name().to_owned())) {
+                // What their pods mount is told by those that are there, whatever a file says.
+                let stays = CONTROLLERS.contains(kind) && !matches!(kind, Kind::StatefulSet | Kind::Deployment);
+                if !stays && files.contains(&(*kind, namespace.clone(), raw.name().to_owned())) {
                     cluster.replaced.insert(label(*kind, &raw));
                     if let Some(status) = raw.at("/status").filter(|_| *kind == Kind::BackupStorageLocation) {
                         cluster.statuses.insert(raw.name().to_owned(), status.clone());
                     }
-                    cluster.rewritten.insert((*kind, namespace.unwrap_or_default(), raw.name().to_owned()));
+                    let (namespace, name) = (namespace.unwrap_or_default(), raw.name().to_owned());
+                    if *kind == Kind::PersistentVolumeClaim {
+                        cluster.claims.insert((namespace.clone(), name.clone()), raw);
+                    }
+                    cluster.rewritten.insert((*kind, namespace, name));
                     continue;
                 }
                 let judged = is_judged(*kind, &raw);

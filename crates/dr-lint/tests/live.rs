@@ -193,8 +193,7 @@ fn a_workload_of_a_file_stands_in_the_place_of_the_clusters_with_the_claims_that
     let mut cluster = Cluster::new();
     cluster.schedule(&tier());
     let text = file.to_string();
-    let told = cluster.says(&[&text]);
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(cluster.says(&[&text]), [MISSED], "of all ordinals");
     let (input, judgement) = cluster.judged(&[&text]);
     assert_eq!(input.files[judgement.findings[0].related[0].file].name, "0.yaml");
     assert_eq!(input.live.unwrap().replaced.into_iter().collect::<Vec<_>>(), ["statefulset/db (shop, live)"]);
@@ -383,4 +382,132 @@ fn a_file_alone_has_no_command() {
     let (input, judgement) = Cluster::new().judged(&[file]);
     assert_eq!(judgement.findings.len(), 1);
     assert_eq!(dr_lint::fix::command(&input, &judgement.findings[0]), None);
+}
+
+/// Of a file.
+fn text(api_version: &str, kind: &str, mut object: Value) -> String {
+    object["apiVersion"] = json!(api_version);
+    object["kind"] = json!(kind);
+    object.to_string()
+}
+
+fn all() -> Value {
+    json!({ "ttl": "720h", "includedNamespaces": ["shop"] })
+}
+
+#[test]
+fn a_file_that_is_as_the_cluster_changes_nothing() {
+    let mut cluster = Cluster::new();
+    let mut moved = all();
+    moved["snapshotMoveData"] = json!(true);
+    moved["volumeSnapshotLocations"] = json!(["aws"]);
+    let agent = json!({ "metadata": { "name": "node-agent", "namespace": "velero" }, "spec": {} });
+    let mut live = agent.clone();
+    live["status"] = json!({ "numberReady": 1 });
+    let location = json!({ "metadata": { "name": "aws", "namespace": "velero" }, "spec": { "provider": "aws" } });
+    cluster.schedule(&moved).add(Kind::DaemonSet, live).add(Kind::VolumeSnapshotLocation, location.clone());
+    assert_eq!(cluster.says(&[]), [""; 0]);
+    let labels = json!({ "velero.io/csi-volumesnapshot-class": "true" });
+    let class = json!({ "metadata": { "name": "fast", "labels": labels }, "driver": "csi.fast" });
+    let storage = json!({ "metadata": { "name": "fast" }, "provisioner": "csi.fast" });
+    for file in [
+        text("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", class),
+        text("storage.k8s.io/v1", "StorageClass", storage),
+        text("velero.io/v1", "VolumeSnapshotLocation", location),
+        text("apps/v1", "DaemonSet", agent),
+        text("apps/v1", "StatefulSet", set()),
+    ] {
+        assert_eq!(cluster.says(&[&file]), [""; 0], "{file}");
+    }
+}
+
+#[test]
+fn the_claims_of_a_daemon_set_are_told_whatever_a_file_says_of_it() {
+    let mut cluster = Cluster::new();
+    let spec = json!({ "nodeName": "n", "containers": [{ "name": "web", "image": "x" }],
+        "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": "web" } }] });
+    let web = json!({ "metadata": { "name": "web", "namespace": "shop", "labels": { "tier": "data" } },
+        "spec": { "template": { "spec": spec } } });
+    cluster.schedule(&tier()).add(Kind::DaemonSet, web.clone());
+    cluster.add(
+        Kind::PersistentVolumeClaim,
+        json!({ "metadata": { "name": "web", "namespace": "shop" }, "spec": { "storageClassName": "fast" } }),
+    );
+    let told = cluster.says(&[]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|line| line.contains("claim shop/web is not in this backup, while DaemonSet shop/web is")));
+    assert_eq!(cluster.says(&[&text("apps/v1", "DaemonSet", web.clone())]), told);
+    // One that is new.
+    cluster.0.objects.remove(&Kind::DaemonSet);
+    assert_eq!(cluster.says(&[]), [MISSED]);
+    assert_eq!(cluster.says(&[&text("apps/v1", "DaemonSet", web)]), told);
+}
+
+#[test]
+fn of_a_workload_of_a_file_it_is_told_what_only_a_cluster_tells() {
+    let mut cluster = Cluster::new();
+    cluster.0.objects.remove(&Kind::VolumeSnapshotClass);
+    cluster.schedule(&all());
+    let told = cluster.says(&[]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("shop/data-db-0 and of 2 more like it"), "{told:?}");
+    assert_eq!(cluster.says(&[&text("apps/v1", "StatefulSet", set())]), told);
+    // A claim as a file is still bound to its volume.
+    let labels = json!({ "app": "db" });
+    let claim = json!({ "metadata": { "name": "data-db-0", "namespace": "shop", "labels": labels }, "spec": {} });
+    assert_eq!(cluster.says(&[&text("v1", "PersistentVolumeClaim", claim)]), told);
+}
+
+#[test]
+fn the_pods_of_a_workload_of_a_file_run_where_they_run_now() {
+    let mut cluster = Cluster::new();
+    let mut copied = all();
+    copied["defaultVolumesToFsBackup"] = json!(true);
+    cluster.schedule(&copied);
+    let told = cluster.says(&[]);
+    assert!(told[0].contains("pods/shop/db-0 would copy it and is not in the backup"), "{told:?}");
+    let file = text("apps/v1", "StatefulSet", set());
+    assert_eq!(cluster.says(&[&file]), told);
+    let agent = json!({ "metadata": { "name": "node-agent-x", "namespace": "velero", "labels": { "role": "node-agent" } },
+        "spec": { "nodeName": "n" }, "status": { "phase": "Running" } });
+    cluster.add(Kind::Pod, agent);
+    assert_eq!(cluster.says(&[&file]), [""; 0]);
+    let mut new = set();
+    new["metadata"]["name"] = json!("other");
+    assert_eq!(cluster.says(&[&text("apps/v1", "StatefulSet", new)]), [""; 0]);
+}
+
+#[test]
+fn values_of_the_chart_say_nothing_of_how_a_location_is() {
+    let mut cluster = Cluster::new();
+    cluster.schedule(&all());
+    let Some(Listed::Objects(locations)) = cluster.0.objects.get_mut(&Kind::BackupStorageLocation) else { panic!() };
+    locations[0].0["status"] = json!({ "phase": "Unavailable", "message": "no such bucket" });
+    let told = cluster.says(&[]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("backup-refused"), "{told:?}");
+    let values =
+        "configuration:\n  backupStorageLocation:\n  - {name: default, provider: aws, bucket: b, default: true}\n";
+    assert_eq!(cluster.says(&[values]), told);
+}
+
+#[test]
+fn a_claim_that_names_no_class_has_the_clusters_own() {
+    let mut new = set();
+    new["metadata"]["name"] = json!("other");
+    new["spec"]["volumeClaimTemplates"][0]["spec"] = json!({});
+    let file = text("apps/v1", "StatefulSet", new);
+    let mut cluster = Cluster::new();
+    cluster.schedule(&all());
+    assert_eq!(cluster.says(&[&file]), [""; 0], "nobody knows its class");
+    let default = |cluster: &mut Cluster, name: &str| {
+        let annotations = json!({ "storageclass.kubernetes.io/is-default-class": "true" });
+        let metadata = json!({ "name": name, "annotations": annotations });
+        cluster.add(Kind::StorageClass, json!({ "metadata": metadata, "provisioner": "csi.other" }));
+    };
+    default(&mut cluster, "other");
+    let told = cluster.says(&[&file]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("0 VolumeSnapshotClasses are of driver csi.other"), "{told:?}");
+    assert_eq!(cluster.forbid(Kind::StorageClass).says(&[&file]), [""; 0]);
 }

@@ -8,8 +8,9 @@ use dr_core::object::Object as Raw;
 use dr_yaml::Path;
 use serde_json::{Value, json};
 
-use super::Claim;
+use super::{Claim, NOWHERE};
 use crate::input::{Input, Object};
+use crate::judge::Context;
 use crate::live::{Cluster, has_known_controller};
 
 /// What decides about volumes, beside pods and claims.
@@ -37,6 +38,31 @@ pub(super) struct Living<'i> {
     mounts: HashMap<(&'i str, &'i str), Vec<&'i str>>,
     /// Namespace and name of pods that will be others, since a file says so.
     outdated: HashSet<(&'i str, &'i str)>,
+    /// The same by what a file says it of, each with its node.
+    remade: HashMap<Place, Vec<(&'i str, &'i str)>>,
+    /// What decides and is there.
+    there: HashSet<(Kind, (&'i str, &'i str))>,
+    /// A node with a node-agent.
+    node: &'i str,
+}
+
+/// Kind, namespace and name.
+type Place = (Kind, String, String);
+
+/// Whether the engine of selection asks for objects of a kind.
+pub(super) fn decides(kind: Kind) -> bool {
+    WORKLOADS.iter().any(|(workload, _)| *workload == kind) || DECIDE.contains(&kind)
+}
+
+/// The class that claims without one are given; none where there is none, or where classes were not read.
+pub(super) fn default_class(context: &Context<'_>) -> Option<String> {
+    const MARKS: [&str; 2] =
+        ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+    let mut classes: Vec<&Raw> = context.seen(Kind::StorageClass).map(|class| &class.raw).collect();
+    classes.retain(|class| MARKS.iter().any(|mark| class.annotation(mark) == Some("true")));
+    // Of several the newest.
+    let newest = classes.into_iter().max_by_key(|class| class.str_at("/metadata/creationTimestamp"));
+    newest.filter(|_| context.knows_all(Kind::StorageClass)).map(|class| class.name().to_owned())
 }
 
 impl<'i> Living<'i> {
@@ -47,29 +73,93 @@ impl<'i> Living<'i> {
         for (namespace, name) in live(Kind::PersistentVolumeClaim).map(|claim| place(&claim.raw)) {
             claims.entry(namespace).or_default().insert(name);
         }
+        for (namespace, name) in cluster.claims.keys() {
+            claims.entry(namespace).or_default().insert(name);
+        }
         // ReplicaSets and Jobs whose own controller a file rewrites.
         let makers = [Kind::ReplicaSet, Kind::Job].into_iter().flat_map(live);
-        let makers = makers.filter(|maker| rewritten(cluster, &maker.raw));
-        let makers: HashSet<(Option<Kind>, (&str, &str))> =
-            makers.map(|maker| (maker.kind, place(&maker.raw))).collect();
+        let makers =
+            makers.filter_map(|maker| Some(((maker.kind?, place(&maker.raw)), rewritten(cluster, &maker.raw)?)));
+        let makers: HashMap<(Kind, (&str, &str)), Place> = makers.collect();
         let mut mounts: HashMap<(&str, &str), Vec<&str>> = HashMap::new();
         let mut outdated = HashSet::new();
+        let mut remade: HashMap<Place, Vec<(&str, &str)>> = HashMap::new();
+        let mut agents = live(Kind::Pod).map(|pod| &pod.raw).filter(|pod| {
+            pod.namespace() == Some(&cluster.velero_namespace)
+                && pod.label("role") == Some("node-agent")
+                && pod.str_at("/status/phase") == Some("Running")
+        });
+        let node = agents.find_map(|pod| pod.str_at("/spec/nodeName")).unwrap_or("node");
         for pod in live(Kind::Pod).map(|pod| &pod.raw) {
             let (namespace, name) = place(pod);
             let owner = pod.controller();
-            let by_maker = owner.is_some_and(|owner| {
-                let kind = Kind::of(&owner.api_version, &owner.kind);
-                makers.iter().any(|(of, at)| *of == kind && *at == (namespace, owner.name.as_str()))
+            let by_maker = owner.and_then(|owner| {
+                let kind = Kind::of(&owner.api_version, &owner.kind)?;
+                makers.get(&(kind, (namespace, owner.name.as_str()))).cloned()
             });
-            if by_maker || rewritten(cluster, pod) {
+            if let Some(maker) = by_maker.or_else(|| rewritten(cluster, pod)) {
                 outdated.insert((namespace, name));
+                remade.entry(maker).or_default().push((name, pod.str_at("/spec/nodeName").unwrap_or(node)));
                 continue;
             }
             for claim in mounted(pod) {
                 mounts.entry((namespace, claim)).or_default().push(name);
             }
         }
-        Some(Self { cluster, claims, mounts, outdated })
+        let there = input.objects.iter().filter(|object| object.live);
+        let there = there.filter_map(|object| Some((object.kind.filter(|kind| decides(*kind))?, place(&object.raw))));
+        let there = there.collect();
+        Some(Self { cluster, claims, mounts, outdated, remade, there, node })
+    }
+
+    /// Whether the cluster's own stands beside an object of a file.
+    pub(super) fn there(&self, object: &Object) -> bool {
+        // Where it would be applied: a chart beside its Velero, a manifest in kubectl's namespace.
+        let own = if object.chart.is_some() { self.cluster.velero_namespace.as_str() } else { NOWHERE };
+        object.kind.is_some_and(|kind| {
+            let namespace = if kind.info().namespaced { object.raw.namespace().unwrap_or(own) } else { "" };
+            self.there.contains(&(kind, (namespace, object.name())))
+        })
+    }
+
+    /// The pods that a workload of a file will have, each with its node: as they are named now, or one that is new.
+    pub(super) fn pods_of(&self, kind: Option<Kind>, namespace: &str, raw: &Raw) -> Vec<(String, String)> {
+        let at = kind.map(|kind| (kind, namespace.to_owned(), raw.name().to_owned()));
+        let now = at.and_then(|at| self.remade.get(&at)).into_iter().flatten();
+        let mut pods: Vec<(String, String)> = now.map(|(pod, node)| ((*pod).to_owned(), (*node).to_owned())).collect();
+        pods.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+        if kind == Some(Kind::StatefulSet) {
+            let replicas = raw.i64_at("/spec/replicas").unwrap_or(1).max(1);
+            pods.truncate(usize::try_from(replicas).unwrap_or(usize::MAX));
+        }
+        if pods.is_empty() {
+            pods.push((format!("{}-0", raw.name()), self.node.to_owned()));
+        }
+        pods
+    }
+
+    /// A claim of a file as it is in the cluster: what is bound stays so.
+    pub(super) fn still_bound(&self, mut raw: Raw) -> Raw {
+        let (namespace, name) = place(&raw);
+        let Some(now) = self.cluster.claims.get(&(namespace.to_owned(), name.to_owned())) else { return raw };
+        if let Some(spec) = raw.0.get_mut("spec").and_then(Value::as_object_mut) {
+            for field in ["volumeName", "storageClassName"] {
+                if let Some(value) = now.at(&format!("/spec/{field}")) {
+                    spec.insert(field.to_owned(), value.clone());
+                }
+            }
+        }
+        raw
+    }
+
+    /// The claims that are there of a StatefulSet's template, by their ordinals.
+    pub(super) fn of_template(&self, namespace: &str, volume: &str, set: &str) -> Vec<&'i str> {
+        let prefix = format!("{volume}-{set}-");
+        let ordinal = |name: &str| name.strip_prefix(&prefix).and_then(|rest| rest.parse::<u32>().ok());
+        let here = self.claims.get(namespace).into_iter().flatten();
+        let mut of_it: Vec<(u32, &str)> = here.filter_map(|name| Some((ordinal(name)?, *name))).collect();
+        of_it.sort_unstable();
+        of_it.into_iter().map(|(_, name)| name).collect()
     }
 
     /// Whether a claim is there, whatever a manifest would make.
@@ -89,8 +179,7 @@ impl<'i> Living<'i> {
     /// An object as the engine of selection is to see it; none where that has no use for it.
     pub(super) fn seen(&self, object: &Object) -> Option<Raw> {
         let kind = object.kind?;
-        let known = WORKLOADS.iter().any(|(workload, _)| *workload == kind) || DECIDE.contains(&kind);
-        let needed = known || [Kind::Pod, Kind::PersistentVolumeClaim].contains(&kind);
+        let needed = decides(kind) || [Kind::Pod, Kind::PersistentVolumeClaim].contains(&kind);
         if !needed || kind == Kind::Pod && self.outdated.contains(&place(&object.raw)) {
             return None;
         }
@@ -109,7 +198,7 @@ impl<'i> Living<'i> {
     /// The claims of a workload that are there, with the pods that mount them.
     pub(super) fn claims_of(&self, object: &'i Object) -> Vec<Claim<'i>> {
         let raw = &object.raw;
-        let namespace = raw.namespace().unwrap_or_default();
+        let namespace = raw.namespace().unwrap_or(NOWHERE);
         let claim = |name: &str, template: Option<Path>| Claim {
             workload: object,
             namespace: namespace.to_owned(),
@@ -123,13 +212,9 @@ impl<'i> Living<'i> {
         if object.kind == Some(Kind::StatefulSet) {
             for (at, template) in raw.list_at("/spec/volumeClaimTemplates").iter().enumerate() {
                 let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else { continue };
-                let prefix = format!("{volume}-{}-", raw.name());
-                let ordinal = |name: &str| name.strip_prefix(&prefix).and_then(|rest| rest.parse::<u32>().ok());
-                let here = self.claims.get(namespace).into_iter().flatten();
-                let mut of_it: Vec<(u32, &str)> = here.filter_map(|name| Some((ordinal(name)?, *name))).collect();
-                of_it.sort_unstable();
+                let of_it = self.of_template(namespace, volume, raw.name());
                 let template = Path::keys("spec.volumeClaimTemplates").index(at);
-                found.extend(of_it.into_iter().map(|(_, name)| claim(name, Some(template.clone()))));
+                found.extend(of_it.into_iter().map(|name| claim(name, Some(template.clone()))));
             }
         }
         let named = match object.kind {
@@ -162,12 +247,10 @@ fn mounted(pod: &Raw) -> impl Iterator<Item = &str> {
         .filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str())
 }
 
-/// Whether a file stands in the place of what has made it.
-fn rewritten(cluster: &Cluster, raw: &Raw) -> bool {
-    raw.controller().is_some_and(|owner| {
-        Kind::of(&owner.api_version, &owner.kind).is_some_and(|kind| {
-            let namespace = raw.namespace().unwrap_or_default().to_owned();
-            cluster.rewritten.contains(&(kind, namespace, owner.name))
-        })
-    })
+/// What has made it, where a file stands in the place of that.
+fn rewritten(cluster: &Cluster, raw: &Raw) -> Option<Place> {
+    let owner = raw.controller()?;
+    let kind = Kind::of(&owner.api_version, &owner.kind)?;
+    let at = (kind, raw.namespace().unwrap_or_default().to_owned(), owner.name);
+    cluster.rewritten.contains(&at).then_some(at)
 }
