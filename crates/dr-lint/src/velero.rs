@@ -178,8 +178,10 @@ impl<'i> Context<'i> {
         let own = self.input.live.as_ref().map(|cluster| cluster.velero_namespace.as_str());
         let of_velero = |object: &&Object| {
             let containers = object.raw.list_at("/spec/template/spec/containers");
-            (!object.live || object.raw.namespace() == own)
-                && containers.iter().any(|container| container.to_string().contains("velero"))
+            // Another Velero in the cluster has backups of its own.
+            let its_own =
+                own.is_none() || object.raw.namespace() == own || !object.live && object.raw.namespace().is_none();
+            its_own && containers.iter().any(|container| container.to_string().contains("velero"))
         };
         let servers = self.seen(Kind::Deployment).filter(of_velero);
         let servers = servers.filter_map(|object| Some((object, Server::of(&object.raw, Some(self.version())).ok()?)));

@@ -395,6 +395,12 @@ fn all() -> Value {
     json!({ "ttl": "720h", "includedNamespaces": ["shop"] })
 }
 
+/// The server, as it is; `of` a namespace.
+fn server(of: &str, args: &[&str]) -> Value {
+    let container = json!({ "name": "velero", "image": "velero/velero:v1.18.3", "command": ["/velero"], "args": args });
+    json!({ "metadata": { "name": "velero", "namespace": of }, "spec": { "template": { "spec": { "containers": [container] } } } })
+}
+
 #[test]
 fn a_file_that_is_as_the_cluster_changes_nothing() {
     let mut cluster = Cluster::new();
@@ -489,6 +495,19 @@ fn values_of_the_chart_say_nothing_of_how_a_location_is() {
     let values =
         "configuration:\n  backupStorageLocation:\n  - {name: default, provider: aws, bucket: b, default: true}\n";
     assert_eq!(cluster.says(&[values]), told);
+}
+
+#[test]
+fn a_velero_of_another_namespace_is_not_the_clusters() {
+    let mut cluster = Cluster::new();
+    let Some(Listed::Objects(servers)) = cluster.0.objects.get_mut(&Kind::Deployment) else { panic!() };
+    servers[0].0 = server("velero", &["server"]);
+    let told = cluster.schedule(&all()).says(&[]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("without --features=EnableCSI"), "{told:?}");
+    let file = |of: &str| text("apps/v1", "Deployment", server(of, &["server", "--features=EnableCSI"]));
+    assert_eq!(cluster.says(&[&file("velero-dr")]), told);
+    assert_eq!(cluster.says(&[&file("velero")]), [""; 0]);
 }
 
 #[test]
