@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use dr_core::facts::{Facts, Listed};
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
+use dr_core::redact;
 use dr_core::schedule;
 use dr_core::select::{Backup, Version};
 use dr_yaml::Path;
@@ -253,6 +254,8 @@ fn text(raw: &Raw) -> String {
     if let Some(config) = value.pointer_mut("/spec/config").and_then(Value::as_object_mut) {
         hide(config);
     }
+    keep_known(&mut value);
+    let value = redact::value(&value);
     let text = dr_yaml::write(&value);
     let same = |text: &str| {
         let mut documents = dr_yaml::read(&dr_yaml::Text::from(text)).documents;
@@ -265,7 +268,47 @@ fn text(raw: &Raw) -> String {
 
 /// Passwords of locations: the cluster's own, and nobody's to print.
 fn hide(config: &mut Map<String, Value>) {
-    for (_, value) in config.iter_mut().filter(|(key, _)| rules::is_credential(key)) {
-        *value = json!(dr_core::redact::REDACTED);
+    const SECRET: [&str; 4] = ["key", "secret", "token", "password"];
+    for (key, value) in config {
+        let name = key.to_ascii_lowercase();
+        if rules::is_credential(key) || SECRET.iter().any(|word| name.contains(word)) {
+            *value = json!(redact::REDACTED);
+        } else if let Some(text) = value.as_str() {
+            *value = json!(without_user(text));
+        }
+    }
+}
+
+/// Who asks at a URL: `https://user:password@host`, and `https://token@host`.
+fn without_user(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{}@{host}", redact::REDACTED),
+        None => text.to_owned(),
+    }
+}
+
+/// Of annotations those that rules look at: others may hold a whole object once more.
+fn keep_known(value: &mut Value) {
+    let known = |key: &str| {
+        let domain = key.split('/').next().unwrap_or_default();
+        domain == "ignore.kubectl-dr" || domain == "velero.io" || domain.ends_with(".velero.io")
+    };
+    match value {
+        Value::Object(map) => {
+            if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
+                let annotations = metadata.get_mut("annotations").and_then(Value::as_object_mut);
+                let none = annotations.is_some_and(|annotations| {
+                    annotations.retain(|key, _| known(key));
+                    annotations.is_empty()
+                });
+                if none {
+                    metadata.remove("annotations");
+                }
+            }
+            map.values_mut().for_each(keep_known);
+        }
+        Value::Array(list) => list.iter_mut().for_each(keep_known),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -324,16 +324,43 @@ fn nothing_is_judged_by_kinds_that_may_not_be_read() {
 #[test]
 fn no_password_of_a_location_is_in_what_is_shown() {
     let mut cluster = Cluster::new();
-    let spec = json!({ "provider": "aws", "objectStorage": { "bucket": "c" },
-        "config": { "secretAccessKey": "hunter2", "region": "eu" } });
+    let config = json!({ "secretAccessKey": "hunter2", "region": "eu", "accountKey": "hunter2", "MyToken": "hunter2",
+        "s3Url": "http://user:hunter2@minio:9000", "publicUrl": "https://hunter2@minio" });
+    let spec = json!({ "provider": "aws", "objectStorage": { "bucket": "c" }, "config": config });
+    let annotations = json!({ "kapp.k14s.io/original": json!({ "spec": spec }).to_string(),
+        "ignore.kubectl-dr/location-around-another": "known", "velero.io/source": "a" });
+    let metadata = json!({ "name": "other", "namespace": "velero", "annotations": annotations });
     cluster.add(
         Kind::BackupStorageLocation,
-        json!({ "metadata": { "name": "other", "namespace": "velero" }, "spec": spec, "status": { "phase": "Available" } }),
+        json!({ "metadata": metadata, "spec": spec, "status": { "phase": "Available" } }),
     );
+    // What is shown as the place of a volume.
+    let Some(Listed::Objects(sets)) = cluster.0.objects.get_mut(&Kind::StatefulSet) else { panic!() };
+    let pod = &mut sets[0].0["spec"]["template"];
+    pod["spec"]["containers"][0]["env"] = json!([{ "name": "PASSWORD", "value": "hunter2" }]);
+    pod["metadata"]["annotations"] =
+        json!({ "vault.example/inline": "hunter2", "backup.velero.io/backup-volumes": "data" });
+    cluster.schedule(&tier());
     let (input, judgement) = cluster.judged(&[]);
-    assert_eq!(judgement.findings[0].rule, "credentials-in-the-clear");
-    assert!(input.file_of(&judgement.findings[0]).text.contains("secretAccessKey: \"(redacted)\""));
+    let told = judgement.findings.iter().find(|finding| finding.rule == "credentials-in-the-clear").unwrap();
+    let text = &input.file_of(told).text;
+    for shown in [
+        "secretAccessKey: \"(redacted)\"",
+        "MyToken: \"(redacted)\"",
+        "s3Url: \"http://(redacted)@minio:9000\"",
+        "region: eu",
+        "ignore.kubectl-dr/location-around-another: known",
+        "velero.io/source: a",
+    ] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    assert!(judgement.findings.iter().any(|finding| !finding.related.is_empty()));
     assert!(input.files.iter().all(|file| !file.text.contains("hunter2")));
+    assert!(input.files.iter().any(|file| file.text.contains("backup.velero.io/backup-volumes: data")));
+    // Of which all that is printed is made, as text and as JSON.
+    assert!(!format!("{:?}", judgement.findings).contains("hunter2"));
+    let commands = judgement.findings.iter().filter_map(|one| dr_lint::fix::command(&input, one));
+    assert!(commands.into_iter().all(|command| !command.contains("hunter2")));
 }
 
 #[test]
