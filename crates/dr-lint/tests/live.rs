@@ -557,3 +557,28 @@ fn a_claim_that_names_no_class_has_the_clusters_own() {
     assert!(told[0].contains("0 VolumeSnapshotClasses are of driver csi.other"), "{told:?}");
     assert_eq!(cluster.forbid(Kind::StorageClass).says(&[&file]), [""; 0]);
 }
+
+#[test]
+fn pods_that_are_not_in_the_backup_say_nothing_of_its_restore() {
+    let restored = |source: Value, restore: Value| {
+        let mut cluster = Cluster::new();
+        let annotations = json!({ "backup.velero.io/backup-volumes": "data" });
+        let metadata = json!({ "name": "a", "namespace": "bank", "annotations": annotations });
+        cluster.add(Kind::Pod, json!({ "metadata": metadata, "spec": {}, "status": { "phase": "Running" } }));
+        cluster.add(
+            Kind::Backup,
+            json!({ "metadata": { "name": "b", "namespace": "velero" }, "spec": source, "status": { "phase": "Completed" } }),
+        );
+        let mut spec =
+            json!({ "backupName": "b", "includedResources": ["persistentvolumeclaims", "persistentvolumes"] });
+        spec.as_object_mut().unwrap().extend(restore.as_object().unwrap().clone());
+        let metadata = json!({ "name": "r", "namespace": "velero" });
+        let told = cluster.says(&[&text("velero.io/v1", "Restore", json!({ "metadata": metadata, "spec": spec }))]);
+        told.iter().any(|line| line.starts_with("restore-without-pods"))
+    };
+    assert!(restored(json!({}), json!({})));
+    assert!(restored(json!({ "includedNamespaces": ["ba*"] }), json!({ "includedNamespaces": ["*"] })));
+    assert!(!restored(json!({ "includedNamespaces": ["shop"] }), json!({})));
+    assert!(!restored(json!({ "excludedNamespaces": ["bank"] }), json!({})));
+    assert!(!restored(json!({}), json!({ "includedNamespaces": ["shop"] })));
+}
