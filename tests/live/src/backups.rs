@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
@@ -9,17 +10,20 @@ use serde_json::Value;
 use crate::{Node, until};
 
 /// Of a backup that is queued while none runs.
-const JAMMED: u32 = 60;
+const JAMMED: Duration = Duration::from_secs(60);
 
 /// The Backup in its last phase. Velero 1.18 can count a backup that failed validation as running after it has forgotten
 /// it, and starts no other until its server starts anew: that is done here, and told.
 pub fn ended(node: &Node, name: &str) -> Value {
     let phase = |backup: &Value| backup["status"]["phase"].as_str().unwrap_or_default().to_owned();
-    let mut queued = 0;
-    until(&format!("backup {name} has ended"), 240, || {
+    let mut queued: Option<Instant> = None;
+    let mut anew = false;
+    // The server has two minutes of them to start anew.
+    until(&format!("backup {name} has ended"), 420, || {
         let backup = node.get(&["backups.velero.io", name, "-n", "velero"]);
-        queued = if phase(&backup) == "Queued" { queued + 1 } else { 0 };
-        if queued == JAMMED {
+        queued = (phase(&backup) == "Queued").then(|| queued.unwrap_or_else(Instant::now));
+        if !anew && queued.is_some_and(|since| since.elapsed() >= JAMMED) {
+            anew = true;
             println!("  Velero starts {name} not, and none runs: its server is started anew");
             node.kubectl(&["rollout", "restart", "deployment/velero", "-n", "velero"]);
             node.kubectl(&["rollout", "status", "deployment/velero", "-n", "velero", "--timeout=120s"]);
