@@ -22,6 +22,8 @@ const HANG: u32 = 10;
 const MEMORY: u32 = 768;
 /// In bytes.
 const LONGEST: u32 = 8192;
+/// So many inputs of a target are committed: the smallest lead far enough.
+const COMMITTED: usize = 600;
 /// Coverage without a sanitizer; the code is safe Rust.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -162,7 +164,16 @@ fn keep(target: &str) -> Result<()> {
     merge.args(["-merge=1", &format!("-max_len={LONGEST}"), &format!("-timeout={HANG}")]).arg(&committed);
     merge.arg(place("corpus", target)?);
     cmd::output(&mut merge)?;
-    println!("{}: {} inputs", committed.display(), fs::read_dir(&committed)?.count());
+    let inputs = fs::read_dir(&committed)?.map(|entry| {
+        let entry = entry?;
+        Ok((entry.metadata()?.len(), entry.path()))
+    });
+    let mut inputs: Vec<_> = inputs.collect::<std::io::Result<_>>()?;
+    inputs.sort();
+    for (_, path) in inputs.iter().skip(COMMITTED) {
+        fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
+    }
+    println!("{}: {} inputs, the smallest of {}", committed.display(), inputs.len().min(COMMITTED), inputs.len());
     Ok(())
 }
 
