@@ -77,11 +77,11 @@ pub(super) fn measure() -> Result<String> {
         let size = if bytes < 100_000 { format!("{bytes} bytes") } else { format!("{} kB", bytes / 1_000) };
         let _ = writeln!(
             text,
-            "| {what} | {size} | {} | {} MiB | {} | {} MiB |",
+            "| {what} | {size} | {} | {} | {} | {} |",
             seconds(our.took),
-            our.peak,
+            memory(our.peak),
             seconds(their.took),
-            their.peak
+            memory(their.peak)
         );
     }
     Ok(text)
@@ -89,6 +89,11 @@ pub(super) fn measure() -> Result<String> {
 
 fn seconds(took: f64) -> String {
     if took < 0.1 { format!("{:.1} ms", took * 1e3) } else { format!("{took:.2} s") }
+}
+
+/// A process may end before anybody has looked.
+fn memory(peak: u64) -> String {
+    if peak == 0 { "not seen".to_owned() } else { format!("{peak} MiB") }
 }
 
 fn fastest(runs: usize, mut run: impl FnMut() -> Result<Run>) -> Result<Run> {
