@@ -8,6 +8,13 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+#[path = "lint/baseline.rs"]
+mod baseline;
+#[path = "lint/ci.rs"]
+mod ci;
+#[path = "lint/config.rs"]
+mod config;
+
 const LINT: &str = env!("CARGO_BIN_EXE_kubectl-dr-lint");
 
 /// The runbook's Schedule, with the mistakes that people make.
@@ -31,6 +38,17 @@ spec:
             onError: Continue
 ";
 
+/// One finding of the rule unreadable-duration, and with --appetite audit more.
+const ONE_FINDING: &str = "apiVersion: velero.io/v1
+kind: Schedule
+metadata: {name: nightly, namespace: velero}
+spec:
+  schedule: 0 2 * * *
+  template:
+    includedNamespaces: [bookstore]
+    ttl: 30d
+";
+
 struct Said {
     code: i32,
     stdout: String,
@@ -49,8 +67,16 @@ fn lint(folder: &Path, args: &[&str]) -> Said {
 }
 
 fn with(name: &str, text: &str) -> tempfile::TempDir {
+    tree(&[(name, text)])
+}
+
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(name), text).unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
     folder
 }
 
@@ -122,16 +148,6 @@ fn found_in(folder: &Path, args: &[&str]) -> Vec<String> {
     let report = json(&said.stdout);
     let findings = report["findings"].as_array().unwrap().iter();
     findings.map(|finding| finding["place"]["file"].as_str().unwrap().to_owned()).collect()
-}
-
-fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) fn rule(id: &str) -> Result<()> {
     write(&root, &format!("{cases}/near.yaml"), case)?;
     register(&root, &module)?;
     println!(
-        "next: what it says, its check and its cases; then DR_WRITE=1 cargo test -p dr-lint --test cases, and\n      DR_WRITE=1 cargo test --test lint_config for the schema of dr-lint.yaml"
+        "next: what it says, its check and its cases; then DR_WRITE=1 cargo test -p dr-lint --test cases, and\n      DR_WRITE=1 cargo test --test lint for the schema of dr-lint.yaml"
     );
     Ok(())
 }

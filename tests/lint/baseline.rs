@@ -1,64 +1,7 @@
 //! The baseline as a user meets it: written, hiding, and told of where it hides nothing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-use std::fs;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use super::*;
 
-use serde_json::Value;
-
-const LINT: &str = env!("CARGO_BIN_EXE_kubectl-dr-lint");
-
-const NIGHTLY: &str = "apiVersion: velero.io/v1
-kind: Schedule
-metadata: {name: nightly, namespace: velero}
-spec:
-  schedule: 0 2 * * *
-  template:
-    includedNamespaces: [bookstore]
-    ttl: 30d
-";
-
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn said(output: &std::process::Output) -> Said {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let said = Said { code: output.status.code().unwrap(), stdout: text(&output.stdout), stderr: text(&output.stderr) };
-    assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
-    said
-}
-
-fn lint(folder: &Path, args: &[&str]) -> Said {
-    said(&Command::new(LINT).args(args).env_clear().current_dir(folder).output().unwrap())
-}
-
-fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn fits(schema: &str, value: &Value) {
-    let schema = json(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(schema)).unwrap());
-    if let Err(error) = jsonschema::validate(&schema, value) {
-        panic!("{error} at {}", error.instance_path());
-    }
-}
-
-/// `rule file` of each finding, and `rule by` of each that is silenced.
 fn told(folder: &Path, args: &[&str]) -> (Vec<String>, Vec<String>) {
     let said = lint(folder, &[args, &["-o", "json"]].concat());
     assert!(said.code < 2, "{}", said.stderr);
@@ -77,7 +20,7 @@ const READ: [&str; 3] = ["velero", "--baseline", "baseline.yaml"];
 
 #[test]
 fn what_is_found_now_is_written_and_told_no_more_and_what_is_new_is_told() {
-    let folder = tree(&[("velero/a.yaml", NIGHTLY)]);
+    let folder = tree(&[("velero/a.yaml", ONE_FINDING)]);
     let written = lint(folder.path(), &WRITE);
     assert_eq!((written.code, written.stderr.as_str()), (0, "baseline.yaml: 1 in it, 1 new, 0 gone\n"));
     let summary = "nothing found in 1 of Velero's objects and 0 others, 1 file; 1 in the baseline\n";
@@ -99,7 +42,7 @@ findings:
 
     let read = lint(folder.path(), &READ);
     assert_eq!((read.code, read.stdout.as_str(), read.stderr.as_str()), (0, summary, ""));
-    fs::write(folder.path().join("velero/b.yaml"), NIGHTLY.replace("nightly", "weekly")).unwrap();
+    fs::write(folder.path().join("velero/b.yaml"), ONE_FINDING.replace("nightly", "weekly")).unwrap();
     assert_eq!(lint(folder.path(), &READ).code, 1);
     let (found, silenced) = told(folder.path(), &READ);
     assert_eq!(
@@ -110,7 +53,7 @@ findings:
 
 #[test]
 fn reports_show_what_is_hidden_as_they_show_what_is_silenced() {
-    let folder = tree(&[("velero/a.yaml", NIGHTLY)]);
+    let folder = tree(&[("velero/a.yaml", ONE_FINDING)]);
     lint(folder.path(), &WRITE);
     let sarif = |reason: &str| {
         let report = json(&lint(folder.path(), &[&READ[..], &["-o", "sarif"]].concat()).stdout);
@@ -139,9 +82,9 @@ fn reports_show_what_is_hidden_as_they_show_what_is_silenced() {
 
 #[test]
 fn an_entry_that_hides_nothing_is_a_finding_with_its_place() {
-    let folder = tree(&[("velero/a.yaml", NIGHTLY), ("velero/b.yaml", &NIGHTLY.replace("nightly", "weekly"))]);
+    let folder = tree(&[("velero/a.yaml", ONE_FINDING), ("velero/b.yaml", &ONE_FINDING.replace("nightly", "weekly"))]);
     lint(folder.path(), &WRITE);
-    fs::write(folder.path().join("velero/a.yaml"), NIGHTLY.replace("30d", "720h")).unwrap();
+    fs::write(folder.path().join("velero/a.yaml"), ONE_FINDING.replace("30d", "720h")).unwrap();
     let said = lint(folder.path(), &READ);
     assert_eq!(said.code, 1);
     for part in [
@@ -168,7 +111,7 @@ fn an_entry_that_hides_nothing_is_a_finding_with_its_place() {
     assert_eq!(lint(folder.path(), &WRITE).stderr, "baseline.yaml: 1 in it, 0 new, 1 gone\n");
     assert_eq!(told(folder.path(), &READ).0, [""; 0]);
     // Part of the files: entries of the others stay.
-    fs::write(folder.path().join("velero/c.yaml"), NIGHTLY.replace("nightly", "other")).unwrap();
+    fs::write(folder.path().join("velero/c.yaml"), ONE_FINDING.replace("nightly", "other")).unwrap();
     let part = ["velero/c.yaml", "--baseline", "baseline.yaml", "--write-baseline"];
     assert_eq!(lint(folder.path(), &part).stderr, "baseline.yaml: 2 in it, 1 new, 0 gone\n");
     assert_eq!(told(folder.path(), &READ).0, [""; 0]);
@@ -177,7 +120,7 @@ fn an_entry_that_hides_nothing_is_a_finding_with_its_place() {
 #[test]
 fn the_configuration_names_it_from_its_own_folder_on() {
     let config = "baseline: lint/baseline.yaml\n";
-    let folder = tree(&[("ops/velero/a.yaml", NIGHTLY), ("ops/dr-lint.yaml", config), ("ops/lint/x.txt", "")]);
+    let folder = tree(&[("ops/velero/a.yaml", ONE_FINDING), ("ops/dr-lint.yaml", config), ("ops/lint/x.txt", "")]);
     let ops = folder.path().join("ops");
     let missing = lint(&ops, &["velero"]);
     assert_eq!(missing.code, 2);
@@ -205,7 +148,7 @@ fn the_configuration_names_it_from_its_own_folder_on() {
     }
     assert_eq!(told(&ops, &["velero", "--no-baseline"]), (vec!["unreadable-duration velero/a.yaml".into()], vec![]));
     // What is found in the baseline can be chosen for like what is found in any file.
-    fs::write(ops.join("velero/a.yaml"), NIGHTLY.replace("30d", "720h")).unwrap();
+    fs::write(ops.join("velero/a.yaml"), ONE_FINDING.replace("30d", "720h")).unwrap();
     let over = format!("{config}overrides:\n- paths: [lint/]\n  rules: {{unused-baseline-entry: off}}\n");
     assert_eq!(told(&ops, &["velero"]).0, ["unused-baseline-entry lint/baseline.yaml"]);
     fs::write(ops.join("dr-lint.yaml"), over).unwrap();
@@ -214,11 +157,11 @@ fn the_configuration_names_it_from_its_own_folder_on() {
 
 #[test]
 fn what_is_hidden_is_not_fixed() {
-    let folder = tree(&[("velero/a.yaml", NIGHTLY)]);
+    let folder = tree(&[("velero/a.yaml", ONE_FINDING)]);
     lint(folder.path(), &WRITE);
     assert_eq!(lint(folder.path(), &[&READ[..], &["--diff"]].concat()).code, 0);
     assert_eq!(lint(folder.path(), &[&READ[..], &["--fix"]].concat()).stderr, "0 fixed\n");
-    assert_eq!(fs::read_to_string(folder.path().join("velero/a.yaml")).unwrap(), NIGHTLY);
+    assert_eq!(fs::read_to_string(folder.path().join("velero/a.yaml")).unwrap(), ONE_FINDING);
     assert_eq!(lint(folder.path(), &["velero", "--fix"]).code, 0);
     assert_eq!(told(folder.path(), &READ).0, ["unused-baseline-entry baseline.yaml"]);
 }
@@ -230,19 +173,19 @@ fn standard_input_has_a_baseline_too() {
         let mut command = Command::new(LINT);
         command.arg("-").args(args).env_clear().current_dir(folder.path());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(NIGHTLY.as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(ONE_FINDING.as_bytes()).unwrap();
         said(&child.wait_with_output().unwrap())
     };
     assert_eq!(run(&["--baseline", "b.yaml", "--write-baseline"]).code, 0);
     assert_eq!(run(&["--baseline", "b.yaml"]).code, 0);
     // Whoever lints files knows nothing of what came by standard input.
-    fs::write(folder.path().join("a.yaml"), NIGHTLY.replace("nightly", "weekly")).unwrap();
+    fs::write(folder.path().join("a.yaml"), ONE_FINDING.replace("nightly", "weekly")).unwrap();
     assert_eq!(told(folder.path(), &["a.yaml", "--baseline", "b.yaml"]).0, ["unreadable-duration a.yaml"]);
 }
 
 #[test]
 fn a_baseline_that_is_damaged_or_cannot_be_written_is_told_and_left_as_it_is() {
-    let folder = tree(&[("velero/a.yaml", NIGHTLY)]);
+    let folder = tree(&[("velero/a.yaml", ONE_FINDING)]);
     lint(folder.path(), &WRITE);
     let good = fs::read_to_string(folder.path().join("baseline.yaml")).unwrap();
     for (bad, because) in [
@@ -273,7 +216,7 @@ fn a_baseline_that_is_damaged_or_cannot_be_written_is_told_and_left_as_it_is() {
 /// Whoever reads while others write sees one whole file or another.
 #[test]
 fn nobody_ever_reads_half_a_baseline() {
-    let many: Vec<String> = (0..40).map(|at| NIGHTLY.replace("nightly", &format!("n{at}"))).collect();
+    let many: Vec<String> = (0..40).map(|at| ONE_FINDING.replace("nightly", &format!("n{at}"))).collect();
     let folder = tree(&[("velero/a.yaml", &many.join("---\n")), ("velero/b.yaml", "kind: none\n")]);
     lint(folder.path(), &WRITE);
     let whole = fs::read_to_string(folder.path().join("baseline.yaml")).unwrap();
@@ -283,7 +226,7 @@ fn nobody_ever_reads_half_a_baseline() {
             let folder = folder.path();
             scope.spawn(move || {
                 for at in 0..8 {
-                    fs::write(&path, NIGHTLY.replace("nightly", &format!("{name}{at}"))).unwrap();
+                    fs::write(&path, ONE_FINDING.replace("nightly", &format!("{name}{at}"))).unwrap();
                     // The other one's manifest may be half written just now, and a finding.
                     assert!(lint(folder, &WRITE).code < 2);
                 }

@@ -1,13 +1,8 @@
 //! The files of docs/ci do what they say: their own lines are run, and the reports they promise are there.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
 
-use serde_json::Value;
-
-const LINT: &str = env!("CARGO_BIN_EXE_kubectl-dr-lint");
+use super::*;
 
 /// A Schedule that leaves the volume of the StatefulSet out, and says 30d.
 const NIGHTLY: &str = "apiVersion: velero.io/v1
@@ -45,14 +40,8 @@ fn file(name: &str) -> Value {
 
 /// A repository as the examples suppose it.
 fn repository(good: bool) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
     let nightly = if good { NIGHTLY.replace("30d", "720h").replace("tier: data", "app: db") } else { NIGHTLY.into() };
-    for (name, text) in [("velero/nightly.yaml", nightly.as_str()), ("apps/shop.yaml", SHOP)] {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
+    tree(&[("velero/nightly.yaml", &nightly), ("apps/shop.yaml", SHOP)])
 }
 
 /// A line of a file, as a runner runs it.

@@ -1,49 +1,11 @@
 //! `dr-lint.yaml` as a user and an editor meet it: what is read of it, and that its schema says the same.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-const LINT: &str = env!("CARGO_BIN_EXE_kubectl-dr-lint");
-
-/// One finding of the rule unreadable-duration, and with --appetite audit more.
-const NIGHTLY: &str = "apiVersion: velero.io/v1
-kind: Schedule
-metadata: {name: nightly, namespace: velero}
-spec:
-  schedule: 0 2 * * *
-  template:
-    includedNamespaces: [bookstore]
-    ttl: 30d
-";
-
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn lint(folder: &Path, args: &[&str]) -> Said {
-    let output = Command::new(LINT).args(args).env_clear().current_dir(folder).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let said = Said { code: output.status.code().unwrap(), stdout: text(&output.stdout), stderr: text(&output.stderr) };
-    assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
-    said
-}
-
-fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
-}
+use super::*;
 
 /// `rule severity file` of each finding.
 fn found(folder: &Path, args: &[&str]) -> Vec<String> {
@@ -75,9 +37,9 @@ fn refused(text: &str) -> Option<String> {
 #[test]
 fn an_override_chooses_for_its_files_alone() {
     let folder = tree(&[
-        ("prod/a.yaml", NIGHTLY),
-        ("staging/a.yaml", NIGHTLY),
-        ("staging/keep/a.yaml", NIGHTLY),
+        ("prod/a.yaml", ONE_FINDING),
+        ("staging/a.yaml", ONE_FINDING),
+        ("staging/keep/a.yaml", ONE_FINDING),
         (
             "dr-lint.yaml",
             "overrides:\n- paths: [staging/]\n  rules: {unreadable-duration: off}\n- paths: [keep/]\n  rules: {unreadable-duration: info}\n",
@@ -97,7 +59,7 @@ fn an_override_chooses_for_its_files_alone() {
 
 #[test]
 fn an_appetite_of_an_override_is_for_its_files_and_the_command_line_wins() {
-    let paused = NIGHTLY.replace("ttl: 30d", "ttl: 720h").replace("  schedule:", "  paused: true\n  schedule:");
+    let paused = ONE_FINDING.replace("ttl: 30d", "ttl: 720h").replace("  schedule:", "  paused: true\n  schedule:");
     let folder = tree(&[
         ("prod/a.yaml", &paused),
         ("staging/a.yaml", &paused),
@@ -127,8 +89,8 @@ spec:
   - metadata: {name: data}
     spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ";
-    let nightly = NIGHTLY.replace("ttl: 30d", "labelSelector: {matchLabels: {tier: data}}\n    ttl: 720h");
-    let elsewhere = NIGHTLY.replace("bookstore", "blog");
+    let nightly = ONE_FINDING.replace("ttl: 30d", "labelSelector: {matchLabels: {tier: data}}\n    ttl: 720h");
+    let elsewhere = ONE_FINDING.replace("bookstore", "blog");
     let files = [
         ("ops/velero/a.yaml", nightly.as_str()),
         ("apps/shop.yaml", shop),
@@ -158,7 +120,7 @@ spec:
 
 #[test]
 fn the_configuration_itself_is_no_manifest() {
-    let folder = tree(&[("a.yaml", NIGHTLY), ("dr-lint.yaml", "appetite: default\n")]);
+    let folder = tree(&[("a.yaml", ONE_FINDING), ("dr-lint.yaml", "appetite: default\n")]);
     for files in [&["."][..], &["a.yaml", "dr-lint.yaml"]] {
         let said = lint(folder.path(), &[files, &["-o", "json"]].concat());
         let report: Value = serde_json::from_str(&said.stdout).unwrap();
@@ -249,7 +211,7 @@ fn the_schema_has_every_rule_with_what_it_is_about() {
         fs::write(schema_file(), &want).unwrap();
         return;
     }
-    assert!(text == want, "DR_WRITE=1 cargo test --test lint_config writes the rules into docs/schema/dr-lint.json");
+    assert!(text == want, "DR_WRITE=1 cargo test --test lint writes the rules into docs/schema/dr-lint.json");
     assert_eq!(lint(folder.path(), &["schema"]).stdout, text);
 }
 
