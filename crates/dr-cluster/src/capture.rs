@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use dr_core::claims::WORKLOADS;
 use dr_core::facts::{self, Facts, Listed};
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
@@ -224,6 +225,26 @@ async fn find_velero(
 
 pub(crate) fn select<'a>(kind: Kind, namespace: Option<&'a str>, labels: &str) -> Selection<'a> {
     Selection { kind, namespace, labels: labels.to_owned(), metadata_only: false }
+}
+
+/// Workloads, claims and pods of one namespace, or of all, with Velero's own where that is another one; and whole kinds,
+/// of every namespace and of Velero's.
+fn judged_by<'a>(
+    namespace: Option<&'a str>,
+    velero: &'a str,
+    everywhere: &[Kind],
+    of_velero: &[Kind],
+) -> Vec<Selection<'a>> {
+    let workloads = WORKLOADS.iter().map(|(kind, _)| *kind).chain([Kind::PersistentVolumeClaim, Kind::Pod]);
+    let mut selections: Vec<Selection<'_>> = workloads.map(|kind| select(kind, namespace, "")).collect();
+    selections.extend(everywhere.iter().map(|kind| select(*kind, None, "")));
+    selections.extend(of_velero.iter().map(|kind| select(*kind, Some(velero), "")));
+    if namespace.is_some_and(|namespace| namespace != velero) {
+        // Velero's server and its node-agents.
+        let kinds = [Kind::Deployment, Kind::DaemonSet, Kind::Pod];
+        selections.extend(kinds.map(|kind| select(kind, Some(velero), "")));
+    }
+    selections
 }
 
 fn selections<'a>(namespace: &'a str, velero: &'a str) -> Vec<Selection<'a>> {

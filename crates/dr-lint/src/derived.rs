@@ -68,6 +68,10 @@ struct Making<'i> {
 
 const NOWHERE: &str = "default";
 
+/// As Kubernetes writes a claim of no class. One whose class nobody knows is taken for such a one, and its volume has no
+/// driver then: nothing is said that hangs on either.
+const NO_CLASS: &str = "";
+
 /// The fields that decide what is in a backup.
 const DECIDE: [&str; 16] = [
     "includedNamespaces",
@@ -439,7 +443,7 @@ fn bound(raw: Raw, class: Option<&str>) -> Raw {
         map.insert("status".into(), json!({ "phase": "Bound" }));
         if let Some(spec) = map.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
             spec.entry("volumeName").or_insert_with(|| json!(name));
-            spec.entry("storageClassName").or_insert_with(|| json!(class.unwrap_or_default()));
+            spec.entry("storageClassName").or_insert_with(|| json!(class.unwrap_or(NO_CLASS)));
         }
     }
     Raw(value)
@@ -452,8 +456,7 @@ fn volume_of(claim: &Raw, known: &HashSet<&str>) -> Option<Raw> {
     (!known.contains(name)).then(|| {
         let mut spec =
             json!({ "claimRef": { "namespace": claim.namespace().unwrap_or(NOWHERE), "name": claim.name() } });
-        // No driver is asked for snapshots by a class that nobody knows.
-        let classed = claim.str_at("/spec/storageClassName") != Some("");
+        let classed = claim.str_at("/spec/storageClassName") != Some(NO_CLASS);
         if let Some(spec) = spec.as_object_mut().filter(|_| classed) {
             spec.insert("csi".into(), json!({ "driver": "unknown", "volumeHandle": name }));
         }

@@ -1,15 +1,13 @@
 //! Reads what the backups of a cluster are judged by, before the night they are made: kinds × pages requests, however many
 //! namespaces.
 
-use dr_core::claims::WORKLOADS;
 use dr_core::facts::Facts;
 use dr_core::kind::Kind;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{CaptureError, PATIENCE, facts_of, listed_all, of_velero, select, served_groups};
+use super::{CaptureError, PATIENCE, facts_of, judged_by, listed_all, of_velero, served_groups};
 use crate::connect::Connection;
-use crate::request::Selection;
 
 /// Whole, of every namespace.
 const EVERYWHERE: &[Kind] = &[Kind::Namespace, Kind::PersistentVolume, Kind::StorageClass, Kind::VolumeSnapshotClass];
@@ -27,15 +25,7 @@ pub async fn live(
 ) -> Result<Facts, CaptureError> {
     let deadline = Instant::now() + PATIENCE;
     let groups = served_groups(connection, deadline).await?;
-    let workloads = WORKLOADS.iter().map(|(kind, _)| *kind).chain([Kind::PersistentVolumeClaim, Kind::Pod]);
-    let mut selections: Vec<Selection<'_>> = workloads.map(|kind| select(kind, namespace, "")).collect();
-    selections.extend(EVERYWHERE.iter().map(|kind| select(*kind, None, "")));
-    selections.extend(OF_VELERO.iter().map(|kind| select(*kind, Some(velero), "")));
-    if namespace.is_some_and(|namespace| namespace != velero) {
-        // Velero's server and its node-agents.
-        let kinds = [Kind::Deployment, Kind::DaemonSet, Kind::Pod];
-        selections.extend(kinds.map(|kind| select(kind, Some(velero), "")));
-    }
+    let selections = judged_by(namespace, velero, EVERYWHERE, OF_VELERO);
     let objects = of_velero(velero, listed_all(connection, &groups, &selections, deadline).await?)?;
     Ok(facts_of(connection, namespace, velero, now, objects))
 }

@@ -96,15 +96,23 @@ fn the_roles_for_coverage_grant_what_decides_about_volumes_and_nothing_else() {
     assert_eq!(in_velero, wanted);
 }
 
+/// What a capture lists that names its kinds itself, and what `judged_by` adds to them.
+fn judged_by(capture: &str) -> BTreeSet<String> {
+    let shared = code(&read("crates/dr-cluster/src/capture.rs"));
+    let (_, shared) = shared.split_once("fn judged_by").expect("it is there");
+    let (shared, _) = shared.split_once("\n}\n").expect("it ends");
+    let source = code(&read(capture)) + shared;
+    assert!(source.contains("judged_by("), "{capture} lists otherwise");
+    let named = Kind::ALL.iter().filter(|kind| dr_house::names(&source, &format!("Kind::{kind}")));
+    let workloads = dr_core::claims::WORKLOADS.iter().map(|(kind, _)| kind);
+    named.chain(workloads).map(|kind| format!("list {}", kind.info().resource())).collect()
+}
+
 const STATUS: &str = "docs/rbac/status.yaml";
 
 #[test]
 fn the_roles_for_status_grant_what_it_reads_and_nothing_else() {
-    let source = code(&read("crates/dr-cluster/src/capture/recovery.rs"));
-    let named = Kind::ALL.iter().filter(|kind| dr_house::names(&source, &format!("Kind::{kind}")));
-    let workloads = dr_core::claims::WORKLOADS.iter().map(|(kind, _)| kind);
-    let mut wanted: BTreeSet<String> =
-        named.chain(workloads).map(|kind| format!("list {}", kind.info().resource())).collect();
+    let mut wanted = judged_by("crates/dr-cluster/src/capture/recovery.rs");
     let downloads = [
         "get downloadrequests.velero.io",
         "create downloadrequests.velero.io",
@@ -123,11 +131,7 @@ const LINT: &str = "docs/rbac/lint.yaml";
 
 #[test]
 fn the_roles_for_lint_grant_what_it_reads_and_nothing_else() {
-    let source = code(&read("crates/dr-cluster/src/capture/live.rs"));
-    let named = Kind::ALL.iter().filter(|kind| dr_house::names(&source, &format!("Kind::{kind}")));
-    let workloads = dr_core::claims::WORKLOADS.iter().map(|(kind, _)| kind);
-    let mut wanted: BTreeSet<String> =
-        named.chain(workloads).map(|kind| format!("list {}", kind.info().resource())).collect();
+    let mut wanted = judged_by("crates/dr-cluster/src/capture/live.rs");
     // Resource policies, by the name that a backup or the server has.
     wanted.insert("get configmaps".to_owned());
     assert_eq!(granted(LINT), wanted);
