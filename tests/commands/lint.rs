@@ -199,6 +199,7 @@ fn what_may_not_be_listed_is_told_and_never_taken_to_be_absent() {
     site.served.plant("/api/v1/pods?", Fault::Status(403), 1);
     let text = site.run(LINT, &["again.yaml", "--live"]).stdout;
     assert!(text.contains("\nlive: pods were not read, and nothing is said that hangs on them: "), "{text}");
+    assert!(text.contains("the run ends with 1; docs/rbac/lint.yaml has the roles"), "{text}");
 }
 
 #[test]

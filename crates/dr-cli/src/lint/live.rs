@@ -151,6 +151,9 @@ impl Told {
                 kind.info().resource()
             );
         }
+        if !unread.is_empty() {
+            text.push_str("\nlive: what was not read may be wrong, so the run ends with 1; docs/rbac/lint.yaml has the roles that read it");
+        }
         match (&self.version, self.judged_as) {
             (Err(because), (judged, said)) => {
                 let how = if said { "judged as" } else { "taken to be" };
