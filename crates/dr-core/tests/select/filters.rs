@@ -328,3 +328,19 @@ fn what_a_failing_claim_brings_down_is_its_first_pod_only() {
     assert!(!answer.has("pods/shop/a") && answer.has("pods/shop/b"));
     assert_eq!(answer.why("pods/shop/a").last(), Some(&Rule::DroppedByError));
 }
+
+#[test]
+fn a_list_fails_by_its_selector_though_there_is_nothing_to_list() {
+    let answer = World::new().backup(json!({"includedResources": ["jobs"], "labelSelector": {}}));
+    assert_eq!(answer.0.phase, Phase::PartiallyFailed);
+    assert_eq!(answer.0.errors.iter().map(|reason| reason.rule).collect::<Vec<_>>(), [Rule::SelectorUnusable]);
+    assert_eq!(World::new().backup(json!({"includedResources": ["jobs"]})).0.phase, Phase::Completed);
+}
+
+#[test]
+fn a_type_of_two_groups_is_taken_from_the_first_though_nothing_is_in_it() {
+    let mut world = World::new();
+    world.object("events.k8s.io/v1", "Event", "restarted", json!({}));
+    let answer = world.backup(json!({"includedResources": ["events", "events.events.k8s.io"]}));
+    assert_eq!(answer.why("events.events.k8s.io/shop/restarted"), [Rule::TypeTakenElsewhere]);
+}
