@@ -20,7 +20,7 @@ mod common;
 use common::{Bookstore, By};
 use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
-use dr_run::action::{Action, Phase, StepName, Undo};
+use dr_run::action::{Action, Phase, Step, StepName, Undo};
 use dr_run::check::{Fault, check};
 use dr_run::condition::{Observation, Query};
 use dr_run::decide::{self, Decision, Request};
@@ -42,9 +42,14 @@ fn outline(plan: &Plan) -> String {
     lines.join("\n")
 }
 
+fn step_of<'p>(plan: &'p Plan, name: &str) -> &'p Step {
+    plan.steps().find(|step| step.name.0 == name).unwrap()
+}
+
 #[test]
 fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
     insta::assert_snapshot!(outline(&Bookstore::new(By::Files).plan()), @r"
+    Prepare: stage/late-namespace, stage/late-copying
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
     Prepare: stage/copying
@@ -83,7 +88,7 @@ fn a_file_copy_is_staged_through_a_neutral_pod_and_swapped() {
 #[test]
 fn a_snapshot_needs_no_carrier_and_its_import_is_tidied_up() {
     insta::assert_snapshot!(outline(&Bookstore::new(By::Snapshot).plan()), @r"
-    Prepare: stage/imports
+    Prepare: stage/late-namespace, stage/imports
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account, stage/copy/secret/postgres
     Prepare: stage/restore
@@ -126,6 +131,7 @@ fn a_namespace_that_is_gone_gets_its_claims_before_its_workloads() {
     let mut bookstore = Bookstore::new(By::Files);
     bookstore.lose_namespace();
     insta::assert_snapshot!(outline(&bookstore.plan()), @r"
+    Prepare: stage/late-namespace, stage/late-copying
     Prepare: stage/namespace, stage/modifier
     Prepare: stage/deny-all, stage/service-account
     Prepare: stage/configuration
@@ -243,7 +249,7 @@ fn the_staged_engine_gets_no_token_no_names_and_does_not_archive() {
 #[test]
 fn the_staging_namespace_is_as_strict_as_the_source_and_no_more_like_it() {
     let plan = Bookstore::new(By::Files).plan();
-    let Action::Create { template, .. } = &plan.steps().next().unwrap().forward.action else { panic!() };
+    let Action::Create { template, .. } = &step_of(&plan, "stage/namespace").forward.action else { panic!() };
     assert_eq!(
         template.0["metadata"]["labels"],
         json!({ OPERATION: "k7x2p", "pod-security.kubernetes.io/enforce": "restricted" })
@@ -332,8 +338,7 @@ fn a_restore_that_velero_refuses_because_its_cache_is_behind_is_made_anew() {
 #[test]
 fn what_velero_imported_is_taken_along_one_by_one() {
     let plan = Bookstore::new(By::Snapshot).plan();
-    let step = plan.steps().next().unwrap();
-    let Undo::Move(back) = &step.undo else { panic!() };
+    let Undo::Move(back) = &step_of(&plan, "stage/imports").undo else { panic!() };
     let answer = |restore: serde_json::Value, contents: &[serde_json::Value]| {
         let queries = decide::queries(back, &plan.bindings).unwrap();
         let found = |query: Query| {
@@ -360,8 +365,7 @@ fn what_velero_imported_is_taken_along_one_by_one() {
 #[test]
 fn what_node_agent_still_writes_is_called_off_before_the_staging_namespace_goes() {
     let plan = Bookstore::new(By::Files).plan();
-    let step = plan.steps().find(|step| step.name.0 == "stage/copying").unwrap();
-    let Undo::Move(back) = &step.undo else { panic!() };
+    let Undo::Move(back) = &step_of(&plan, "stage/copying").undo else { panic!() };
     let answer = |restore: &str, copy: &str, cancel: bool| {
         let restore = json!({ "metadata": { "name": "dr-k7x2p" }, "status": { "phase": restore } });
         let copied = json!({
@@ -510,13 +514,13 @@ fn the_checker_finds_what_was_tampered_with() {
         let first = plan.waves[0].steps[0].clone();
         plan.waves.last_mut().unwrap().steps.push(first);
     });
-    assert!(faults.contains(&Fault::SameName { step: StepName("stage/namespace".into()) }), "{faults:?}");
+    assert!(faults.contains(&Fault::SameName { step: StepName("stage/late-namespace".into()) }), "{faults:?}");
 
     let faults = tampered(&|plan| plan.waves.reverse());
     assert!(faults.contains(&Fault::SectionsOutOfOrder));
 
     let faults = tampered(&|plan| plan.waves[0].steps[0].forward.within = 0);
-    assert_eq!(faults, [Fault::NoDeadline { step: StepName("stage/namespace".into()) }]);
+    assert_eq!(faults, [Fault::NoDeadline { step: StepName("stage/late-namespace".into()) }]);
 }
 
 #[test]

@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use dr_core::kind::Kind;
 use dr_core::object::Key;
 use dr_world::app::{Keeps, NAMESPACE, Paths, Shape, Workload, shapes};
-use dr_world::drive::Answers;
+use dr_run::decide::Request;
+use dr_run::journal::{Direction, Turn};
+use dr_run::run::Outcome;
+use dr_world::drive::{Answers, Driver, Flight, Moved};
 use dr_world::facts;
-use dr_world::sweep::Sweep;
+use dr_world::sweep::{Sweep, rest};
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
@@ -123,9 +126,13 @@ fn an_autoscaler_that_wants_another_number_than_before_is_not_quarrelled_with() 
 /// Whole sweeps that found something once, as applications: a seed of proptest means another one after any change of
 /// `shapes`.
 fn again(shape: &Shape) {
+    again_with(shape, Answers::default());
+}
+
+fn again_with(shape: &Shape, answers: Answers) {
     let app = shape.bring_up();
     let plan = facts::plan(&app).expect("a plan");
-    if let Err(why) = Sweep::new(&app, &plan, Answers::default()).run() {
+    if let Err(why) = Sweep::new(&app, &plan, answers).run() {
         panic!("{why}");
     }
 }
@@ -207,10 +214,58 @@ fn a_restore_that_a_sleeper_created_behind_the_end_of_the_copies_is_called_off_t
         cron: false,
         claims_lost: true,
     };
-    let app = shape.bring_up();
-    let plan = facts::plan(&app).expect("a plan");
-    let answers = Answers { declines: true, ..Answers::default() };
-    if let Err(why) = Sweep::new(&app, &plan, answers).run() {
-        panic!("{why}");
+    again_with(&shape, Answers { declines: true, ..Answers::default() });
+}
+
+#[test]
+fn a_restore_that_a_sleeper_creates_at_any_point_of_an_undo_lets_it_end_and_leaves_no_staging_namespace() {
+    // Whether the resource modifiers are still there when Velero looks is the order in which the undo takes things away.
+    for (paths, order) in ALL.iter().flat_map(|paths| (0..16).map(move |order| (paths, order))) {
+        let shape = Shape {
+            seed: 3,
+            workloads: vec![workload(Keeps::Templates(1), 2), workload(Keeps::Claim, 1)],
+            wait_for_first_consumer: false,
+            retain: false,
+            paths: *paths,
+            cron: false,
+            claims_lost: false,
+        };
+        let app = shape.bring_up();
+        let plan = facts::plan(&app).expect("a plan");
+        let mut world = app.world.clone();
+        let mut sleeper = Driver::take(&mut world, &plan, Answers::default(), 1);
+        while !is_about_to_restore(&sleeper) {
+            sleeper.advance(&mut world);
+        }
+        let mut woken = 0;
+        for wakes_after in 0.. {
+            let mut world = world.clone();
+            let mut undo = Driver::take(&mut world, &plan, Answers::default(), order);
+            undo.turn(&mut world, Direction::Back, Turn::UndoRequested);
+            if (0..wakes_after).any(|_| matches!(undo.advance(&mut world), Moved::Finished(_))) {
+                break;
+            }
+            sleeper.clone().wake(&mut world);
+            let in_time = !undo.in_flight().iter().any(|flight| flight.step.0.starts_with("stage/late-"));
+            let end = loop {
+                match undo.advance(&mut world) {
+                    Moved::On | Moved::Waited => {}
+                    end @ (Moved::Finished(_) | Moved::Detached | Moved::Fenced) => break end,
+                }
+            };
+            rest(&mut world);
+            let blame = || Sweep::blame(&world, &format!("{paths:?}, order {order}, woken after {wakes_after}: {end:?}"));
+            assert_eq!(end, Moved::Finished(Outcome::Undone), "{}", blame());
+            let staging = world.of(Kind::Namespace).any(|(key, _)| key.name.contains("-dr-"));
+            assert!(!in_time || !staging, "{}", blame());
+            woken += 1;
+        }
+        assert!(woken > 10, "only {woken} points");
     }
+}
+
+fn is_about_to_restore(driver: &Driver) -> bool {
+    driver.in_flight().iter().any(|flight| {
+        matches!(&flight.flight, Flight::Act(Request::Create { key, .. }) if key.kind == Kind::Restore)
+    })
 }

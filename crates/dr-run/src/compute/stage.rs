@@ -72,12 +72,16 @@ pub(super) fn preflight(facts: &Facts, chosen: &Chosen, refusal: &mut Refusal) -
 
 pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut Vec<String>) -> Result<(), Refusal> {
     let modifier = modifier(context)?;
+    // What a request that was long on its way may still bring about: Velero then makes a Restore behind the undo of the
+    // steps below, and its copies are called off beside the wait for it, else that would last for hours.
+    let mut late = vec![left(context)];
     if modifier.snapshots {
-        // A request that was long on its way may make a Restore behind the end of `stage/copying`: its copies are called
-        // off beside the wait for it, else that would last for hours.
-        let late = modifier.files.then(|| copying(context, "stage/late-copying"));
-        waves.push(wave(Section::Prepare, std::iter::once(imports(context)).chain(late).collect()));
+        late.push(imports(context));
     }
+    if modifier.files {
+        late.push(copying(context, "stage/late-copying"));
+    }
+    waves.push(wave(Section::Prepare, late));
     waves.push(wave(Section::Prepare, vec![namespace(context), modifier.step.clone()]));
     waves.push(wave(Section::Prepare, furniture(context, warnings)?));
     if context.gone() {
@@ -392,6 +396,21 @@ fn imports(context: &Context<'_>) -> Step {
     let forward = Move::new(Action::Observe, 60);
     let title = "take along what Velero imports of a snapshot, should it end early";
     step("stage/imports", Phase::Stage, title, forward, Undo::by(back))
+}
+
+/// Velero makes the staging namespace anew for a Restore that it came to behind the end of `stage/namespace`, and an imported
+/// snapshot does not go before its VolumeSnapshot in there does. Found by the label that the API server sets: Velero gives it
+/// none of ours.
+fn left(context: &Context<'_>) -> Step {
+    let namespaces = Listing {
+        kind: Kind::Namespace,
+        namespace: None,
+        labels: [("kubernetes.io/metadata.name".to_owned(), context.staging().to_owned())].into(),
+    };
+    let ended = restores_ended(context);
+    let back = Move::new(Action::Clear { of: namespaces }, 1800).after(ended.clone()).until(ended).detach_when_late();
+    let title = "take along a staging namespace that Velero makes anew, should it end early";
+    step("stage/late-namespace", Phase::Stage, title, Move::new(Action::Observe, 60), Undo::by(back))
 }
 
 /// node-agent writes on, and Velero waits for it for hours, when the pod it writes through goes with the staging namespace:
