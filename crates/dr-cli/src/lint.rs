@@ -297,11 +297,8 @@ const FEW: usize = 500;
 
 fn judged(input: &Input, settings: &Settings) -> Judgement {
     let threads = if input.objects.len() < FEW { 1 } else { threads::threads() };
-    dr_lint::judge_with(input, settings, &|count, work| {
-        // The longest is the last: volume-left-out makes each backup.
-        let rules: Vec<usize> = (0..count).rev().collect();
-        threads::side_by_side(&rules, threads, |at| work(*at));
-    })
+    // The last ones first: the longest rule is the last, volume-left-out, which makes each backup.
+    dr_lint::judge_with(input, settings, &|count, work| threads::each(count, threads, work))
 }
 
 fn tell(output: Output, report: &Report<'_>) -> Result<Exit, Failure> {

@@ -157,7 +157,9 @@ impl Input {
     /// Whether everything of a file was judged.
     fn is_whole(&self, file: usize) -> bool {
         let judged = |file: &File| {
-            !file.template && file.problem.is_none() && file.documents.iter().all(|document| document.tree.is_ok())
+            !file.template
+                && file.problem.is_none()
+                && file.documents.iter().all(|document| document.unreadable().is_none())
         };
         self.files.get(file).is_some_and(judged) && !self.unreadable.iter().any(|(at, ..)| *at == file)
     }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use dr_yaml::edit::{self, Edit};
-use dr_yaml::{Document, Path, Step};
+use dr_yaml::{Path, Problem, Step, Text, Tree};
 use serde_json::{Value, json};
 
 use crate::finding::Finding;
-use crate::input::{Input, Object};
+use crate::input::{self, Input, Object, Reading};
 
 /// A change that would end a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,34 +160,40 @@ fn document_as_meant(input: &Input, file: usize, document: usize, tried: &[Tried
     let Some(old) = file.documents.get(document) else { return false };
     let text = file.text.get(old.span.clone()).unwrap_or("");
     let Some(new) = edited(text, old.span.start, tried) else { return false };
-    let mut read = dr_yaml::read(&dr_yaml::Text { text: new, encoding: file.encoding }).documents;
+    let mut read = input::values(&Text { text: new, encoding: file.encoding }, Reading::Manifests);
     match (read.pop(), read.pop()) {
-        (Some(new), None) => same(&new, old, tried),
+        (Some(new), None) => same(new, old.tree(&file.text).map(Tree::value), tried),
         (Some(_) | None, _) => false,
     }
 }
 
 /// The same of a whole file, with the changes by document.
 fn file_as_meant(input: &Input, file: usize, groups: &[Vec<Tried<'_>>]) -> bool {
-    let Some(old) = input.files.get(file) else { return false };
-    let Some(new) = edited(&old.text, 0, &groups.concat()) else { return false };
-    let text = dr_yaml::Text { text: new, encoding: old.encoding };
-    let documents = crate::input::documents(&text, old.reading).documents;
-    if documents.len() != old.documents.len() {
+    let Some(file) = input.files.get(file) else { return false };
+    let Some(new) = edited(&file.text, 0, &groups.concat()) else { return false };
+    let read = |text| input::values(&Text { text, encoding: file.encoding }, file.reading);
+    let (new, old) = (read(new), read(file.text.clone()));
+    if new.len() != old.len() {
         return false;
     }
     let of: HashMap<usize, &[Tried<'_>]> =
         groups.iter().filter_map(|group| Some((group.first()?.object.document, group.as_slice()))).collect();
-    documents
-        .iter()
-        .zip(&old.documents)
+    new.into_iter()
+        .zip(old)
         .enumerate()
         .all(|(at, (new, old))| same(new, old, of.get(&at).copied().unwrap_or_default()))
 }
 
-fn same(new: &Document, old: &Document, tried: &[Tried<'_>]) -> bool {
-    let (Ok(new), Ok(old)) = (&new.tree, &old.tree) else { return new.tree.is_err() == old.tree.is_err() };
-    let (Ok(new), Ok(mut want)) = (new.value(), old.value()) else { return false };
+/// What was read of a document: none where nothing can be.
+type Read = Option<Result<Value, Problem>>;
+
+fn same(new: Read, old: Read, tried: &[Tried<'_>]) -> bool {
+    let (new, old) = match (new, old) {
+        (Some(new), Some(old)) => (new, old),
+        (None, None) => return true,
+        (Some(_), None) | (None, Some(_)) => return false,
+    };
+    let (Ok(new), Ok(mut want)) = (new, old) else { return false };
     for Tried { object, change, .. } in tried {
         change_value(&mut want, object, change);
     }

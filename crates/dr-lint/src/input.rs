@@ -1,11 +1,14 @@
 //! What is judged: files with their documents, and the objects in them.
 
+use std::sync::Arc;
+
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
-use dr_yaml::{Document, Encoding, Lines, Node, NodeId, Path, Problem, Span, Text, Tree};
+use dr_yaml::{Encoding, Lines, Node, NodeId, Path, Problem, SideBySide, Span, Text, Tree};
 use serde_json::Value;
 
 use crate::baseline::Baseline;
+use crate::document::Document;
 use crate::finding::Finding;
 use crate::live::Cluster;
 use crate::shell::{self, Command, Language};
@@ -51,25 +54,42 @@ pub struct Added {
     pub(crate) unreadable: Vec<(usize, Problem)>,
 }
 
-/// The documents of a text, those that are commands last.
-pub(crate) struct Documents {
-    pub(crate) documents: Vec<Document>,
-    pub(crate) commands: Vec<Command>,
+/// A document as it was read.
+struct Read {
+    document: Document,
+    value: Option<Result<Value, Problem>>,
+    command: Option<Command>,
 }
 
-pub(crate) fn documents(text: &Text, reading: Reading) -> Documents {
-    let mut documents = match reading {
-        Reading::Manifests | Reading::Commands(Language::Yaml, _) => dr_yaml::read(text).documents,
+/// The documents of a text, those that are commands last; and how many are not.
+fn documents(text: &Text, reading: Reading, side_by_side: SideBySide<'_>) -> (Vec<Read>, usize) {
+    let mut read = match reading {
+        Reading::Manifests | Reading::Commands(Language::Yaml, _) => {
+            dr_yaml::read_each(text, side_by_side, |syntax, document| Read {
+                value: document.tree.as_ref().ok().map(Tree::value),
+                document: Document::of(&document, syntax),
+                command: None,
+            })
+        }
         Reading::Commands(Language::Script | Language::Markdown, _) | Reading::Baseline => Vec::new(),
     };
-    let mut commands = Vec::new();
+    let manifests = read.len();
     if let Reading::Commands(language, version) = reading {
         for (document, command) in shell::read(&text.text, language, version) {
-            documents.push(document);
-            commands.push(command);
+            let value = document.tree.as_ref().ok().map(Tree::value);
+            read.push(Read { value, document: Document::of_command(document), command: Some(command) });
         }
     }
-    Documents { documents, commands }
+    (read, manifests)
+}
+
+/// What kubectl reads of a text, document by document; none of those that it cannot read.
+pub(crate) fn values(text: &Text, reading: Reading) -> Vec<Option<Result<Value, Problem>>> {
+    documents(text, reading, &one_by_one).0.into_iter().map(|read| read.value).collect()
+}
+
+pub(crate) fn one_by_one(count: usize, work: &(dyn Fn(usize) + Sync)) {
+    (0..count).for_each(work);
 }
 
 /// One object of a document; a `List` has several.
@@ -81,7 +101,7 @@ pub struct Object {
     pub document: usize,
     /// From the document's root to the object: `items[3]`, or nothing; of one that a chart makes to its values.
     pub base: Path,
-    pub raw: Raw,
+    pub raw: Arc<Raw>,
     pub kind: Option<Kind>,
     pub context: bool,
     /// Of a cluster, as it is there now.
@@ -133,7 +153,8 @@ impl Input {
 
     /// The tree an object stands in.
     pub(crate) fn tree(&self, object: &Object) -> Option<&Tree> {
-        self.files.get(object.file)?.documents.get(object.document)?.tree.as_ref().ok()
+        let file = self.files.get(object.file)?;
+        file.documents.get(object.document)?.tree(&file.text)
     }
 
     /// All bytes of an object.
@@ -164,51 +185,54 @@ impl Input {
 }
 
 impl Added {
-    pub fn read(name: impl Into<String>, bytes: &[u8], context: bool, reading: Reading) -> Self {
-        let (text, problem) = match Text::decode(bytes) {
+    pub fn read(name: impl Into<String>, bytes: impl Into<Vec<u8>>, context: bool, reading: Reading) -> Self {
+        Self::read_with(name, bytes, context, reading, &one_by_one)
+    }
+
+    /// The same, by documents that are read side by side.
+    pub fn read_with(
+        name: impl Into<String>,
+        bytes: impl Into<Vec<u8>>,
+        context: bool,
+        reading: Reading,
+        side_by_side: SideBySide<'_>,
+    ) -> Self {
+        let (text, problem) = match Text::decode(bytes.into()) {
             Ok(text) => (text, None),
             Err(problem) => (Text::from(""), Some(problem)),
         };
         let template =
             matches!(reading, Reading::Manifests | Reading::Commands(Language::Yaml, _)) && is_template(&text.text);
-        let Documents { documents, commands } = if template {
-            Documents { documents: Vec::new(), commands: Vec::new() }
-        } else {
-            documents(&text, reading)
-        };
-        let first = documents.len() - commands.len();
+        let (read, commands) = if template { (Vec::new(), 0) } else { documents(&text, reading, side_by_side) };
+        let mut documents = Vec::with_capacity(read.len());
         let mut objects = Vec::new();
         let mut unreadable = Vec::new();
-        let mut commands = commands.into_iter();
-        for (at, document) in documents.iter().enumerate() {
-            let command = if at < first { None } else { commands.next() };
-            let Ok(tree) = &document.tree else { continue };
-            match tree.value() {
-                Ok(value) => objects_of(at, tree, value, context, command.as_ref(), &mut objects),
-                Err(problem) => unreadable.push((at, problem)),
+        for (at, Read { document, value, command }) in read.into_iter().enumerate() {
+            match value {
+                Some(Ok(value)) => objects_of(at, &document, value, context, command.as_ref(), &mut objects),
+                Some(Err(problem)) => unreadable.push((at, problem)),
+                None => {}
             }
+            documents.push(document);
         }
+        objects.shrink_to_fit();
         let Text { text, encoding } = text;
         let lines = Lines::of(&text);
         let name = name.into();
-        let (live, commands) = (false, first);
+        let live = false;
         let file = File { name, text, lines, encoding, documents, problem, context, live, template, reading, commands };
         Self { file, objects, unreadable }
     }
 }
 
 fn objects_of(
-    document: usize,
-    tree: &Tree,
+    at: usize,
+    document: &Document,
     value: Value,
     context: bool,
     command: Option<&Command>,
     objects: &mut Vec<Object>,
 ) {
-    let source = tree
-        .comments
-        .iter()
-        .find_map(|comment| comment.text.trim().strip_prefix("Source: ").map(|source| source.trim().to_owned()));
     let made = values::rendered(&value);
     let mut open = vec![(Path::root(), value)];
     let mut found = Vec::new();
@@ -227,14 +251,14 @@ fn objects_of(
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     let written = found.into_iter().map(|(base, raw)| Rendered { base, raw, template: None });
     for Rendered { base, raw, template: chart } in written.chain(made) {
-        let raw = Raw(raw);
+        let raw = Arc::new(Raw(raw));
         let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
-        let (source, command) = (source.clone(), command.cloned());
+        let (source, command) = (document.source().map(str::to_owned), command.cloned());
         let (live, placed) = (false, false);
         objects.push(Object {
             id: 0,
             file: 0,
-            document,
+            document: at,
             base,
             raw,
             kind,

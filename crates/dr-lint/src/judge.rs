@@ -1,12 +1,13 @@
 //! Every rule over everything, and what is left of it once comments have had their say.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use dr_yaml::What;
+use dr_yaml::{SideBySide, What};
 
 use crate::finding::{At, Draft, Finding, Related, Silenced};
-use crate::input::Input;
+use crate::input::{Input, one_by_one};
 use crate::rule::{Appetite, Rule, Severity};
 use crate::rules::RULES;
 use crate::velero::{Spec, Version};
@@ -88,6 +89,31 @@ pub(crate) struct Context<'i> {
     pub(crate) velero: Version,
     pub(crate) backups: &'i [Spec<'i>],
     pub(crate) restores: &'i [Spec<'i>],
+    pub(crate) runner: Runner<'i>,
+}
+
+/// How work is done that can be done side by side.
+#[derive(Clone, Copy)]
+pub(crate) struct Runner<'r>(SideBySide<'r>);
+
+impl fmt::Debug for Runner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Runner")
+    }
+}
+
+impl Runner<'_> {
+    /// What is made of each number below the first one, in their order.
+    pub(crate) fn each<T: Send + Sync>(self, count: usize, of: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        let made: Vec<OnceLock<T>> = (0..count).map(|_| OnceLock::new()).collect();
+        (self.0)(count, &|at| {
+            if let Some(made) = made.get(at) {
+                made.get_or_init(|| of(at));
+            }
+        });
+        // One that was passed over is made all the same.
+        made.into_iter().enumerate().map(|(at, made)| made.into_inner().unwrap_or_else(|| of(at))).collect()
+    }
 }
 
 /// The outcome. Nothing is green that was not looked at: templates and objects that no rule is about are counted.
@@ -106,21 +132,19 @@ pub struct Judgement {
     pub seen: usize,
 }
 
-/// Has each number below the first one worked on once, in any order, and as many at a time as it likes.
-pub type SideBySide<'r> = &'r dyn Fn(usize, &(dyn Fn(usize) + Sync));
-
 pub fn judge(input: &Input, settings: &Settings) -> Judgement {
-    judge_with(input, settings, &|count, work| (0..count).for_each(work))
+    judge_with(input, settings, &one_by_one)
 }
 
-/// The same, by rules that work side by side.
+/// The same, by rules that work side by side, and of one that makes each backup by backups.
 pub fn judge_with(input: &Input, settings: &Settings, side_by_side: SideBySide<'_>) -> Judgement {
     let (backups, restores) = Spec::all(input);
-    let context = Context { input, velero: settings.velero, backups: &backups, restores: &restores };
+    let runner = Runner(side_by_side);
+    let context = Context { input, velero: settings.velero, backups: &backups, restores: &restores, runner };
     let chosen = Chosen::of(input, settings);
     let mut findings = Vec::new();
     let rules: Vec<&Rule> = RULES.iter().copied().filter(|rule| chosen.anywhere(rule)).collect();
-    for (rule, drafts) in rules.iter().zip(drafts(&context, &rules, side_by_side)) {
+    for (rule, drafts) in rules.iter().zip(drafts(&context, &rules)) {
         findings.extend(drafts.into_iter().filter_map(|draft| place(input, rule, &chosen, draft)));
     }
     problems(input, &chosen, &mut findings);
@@ -149,20 +173,14 @@ pub fn judge_with(input: &Input, settings: &Settings, side_by_side: SideBySide<'
 }
 
 /// What each rule has to say.
-fn drafts(context: &Context<'_>, rules: &[&Rule], side_by_side: SideBySide<'_>) -> Vec<Vec<Draft>> {
-    let one = |rule: &Rule| {
+fn drafts(context: &Context<'_>, rules: &[&Rule]) -> Vec<Vec<Draft>> {
+    context.runner.each(rules.len(), |at| {
         let mut drafts = Vec::new();
-        (rule.check)(context, &mut drafts);
-        drafts
-    };
-    let said: Vec<OnceLock<Vec<Draft>>> = rules.iter().map(|_| OnceLock::new()).collect();
-    side_by_side(rules.len(), &|at| {
-        if let (Some(rule), Some(said)) = (rules.get(at), said.get(at)) {
-            said.get_or_init(|| one(rule));
+        if let Some(rule) = rules.get(at) {
+            (rule.check)(context, &mut drafts);
         }
-    });
-    // One that was passed over is not silent.
-    rules.iter().zip(said).map(|(rule, said)| said.into_inner().unwrap_or_else(|| one(rule))).collect()
+        drafts
+    })
 }
 
 /// What the reading itself has found, under the rules of the family `manifest`.
@@ -199,10 +217,7 @@ fn problems(input: &Input, chosen: &Chosen<'_>, findings: &mut Vec<Finding>) {
             add(at, problem);
         }
         for document in &file.documents {
-            match &document.tree {
-                Ok(tree) => tree.problems.iter().for_each(|problem| add(at, problem)),
-                Err(problem) => add(at, problem),
-            }
+            document.unreadable().into_iter().chain(document.problems()).for_each(|problem| add(at, problem));
         }
     }
     for (file, _, problem) in &input.unreadable {

@@ -6,6 +6,7 @@
 //! Backups and Restores that are still to be made. What is over is for `backup verify`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use dr_core::facts::{Facts, Listed};
 use dr_core::kind::Kind;
@@ -142,7 +143,8 @@ impl Input {
             let policy = object.kind == Some(Kind::ConfigMap) && policies.contains(object.raw.name());
             if object.raw.namespace().is_none()
                 && (object.is_velero() || policy)
-                && let Some(metadata) = object.raw.0.get_mut("metadata").and_then(Value::as_object_mut)
+                && let Some(metadata) =
+                    Arc::make_mut(&mut object.raw).0.get_mut("metadata").and_then(Value::as_object_mut)
             {
                 metadata.insert("namespace".to_owned(), json!(cluster.velero_namespace));
                 object.placed = true;
@@ -219,7 +221,7 @@ fn object(kind: Kind, raw: Raw, judged: bool) -> Object {
         file: 0,
         document: 0,
         base: Path::root(),
-        raw,
+        raw: Arc::new(raw),
         kind: Some(kind),
         context: !judged,
         live: true,

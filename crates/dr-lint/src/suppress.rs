@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use dr_yaml::Path;
 use serde_json::Value;
 
+use crate::document::Instruction;
 use crate::finding::{By, Finding, Silenced};
 use crate::input::{File, Input};
 use crate::judge::Chosen;
@@ -186,13 +187,11 @@ fn read(at: usize, file: &File) -> Vec<Comment> {
     // Of comments below each other only the first looks for the line that follows all of them.
     let mut stack = 0..0;
     for (place, document) in file.documents.iter().enumerate() {
-        let Ok(tree) = &document.tree else { continue };
-        let first = tree.nodes().map(|(id, _)| tree.span(id).start).min().unwrap_or(document.span.end);
-        for comment in &tree.comments {
+        for Instruction { comment, first } in document.instructions() {
             let Some((rules, reason)) = parse(&comment.text) else { continue };
             let line = file.lines.index(comment.span.start);
             let before = file.text.get(file.lines.span(line).start..comment.span.start).unwrap_or("");
-            let over = if comment.span.start < first || place >= file.commands {
+            let over = if *first || place >= file.commands {
                 document.span.clone()
             } else if before.trim().is_empty() {
                 // The next line that is neither blank nor a comment.
@@ -216,6 +215,11 @@ fn read(at: usize, file: &File) -> Vec<Comment> {
         }
     }
     found
+}
+
+/// Whether a comment's text behind the `#` is for us.
+pub(crate) fn is_instruction(text: &str) -> bool {
+    parse(text).is_some()
 }
 
 /// The rules and the reason of a comment's text behind the `#`.

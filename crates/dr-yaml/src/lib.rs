@@ -26,7 +26,7 @@ pub mod write;
 pub use made::Made;
 pub use path::{Path, Step};
 pub use problem::{Problem, What};
-pub use stream::{Document, Stream, read};
+pub use stream::{Document, SideBySide, Stream, Syntax, again, read, read_each};
 pub use text::{Encoding, Lines, Place, Span, Text};
 pub use tree::{Comment, Found, Node, NodeId, Style, Tree};
 pub use write::write;

@@ -24,14 +24,15 @@ pub struct Text {
 
 impl Text {
     /// Decodes UTF-8, or UTF-16 that begins with a byte order mark.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Problem> {
-        match bytes {
+    pub fn decode(bytes: impl Into<Vec<u8>>) -> Result<Self, Problem> {
+        let bytes = bytes.into();
+        match bytes.as_slice() {
             [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes, Encoding::Utf16Le),
             [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes, Encoding::Utf16Be),
-            _ => match str::from_utf8(bytes) {
-                Ok(text) => Ok(Self { text: text.to_owned(), encoding: Encoding::Utf8 }),
+            _ => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Self { text, encoding: Encoding::Utf8 }),
                 Err(error) => {
-                    let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+                    let before = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
                     let line = before.split(|byte| *byte == b'\n').count();
                     Err(Problem::new(
                         What::NotText,
@@ -163,10 +164,10 @@ mod tests {
     fn utf16_is_read_by_its_mark_and_bad_bytes_have_a_place() {
         let le: Vec<u8> = "\u{feff}a: ü\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let be: Vec<u8> = "\u{feff}a: ü\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(Text::decode(&le).unwrap(), Text { text: "a: ü\n".into(), encoding: Encoding::Utf16Le });
-        assert_eq!(Text::decode(&be).unwrap(), Text { text: "a: ü\n".into(), encoding: Encoding::Utf16Be });
-        assert_eq!(Text::decode(b"\xff\xfea").unwrap_err().what, What::NotText);
-        assert_eq!(Text::decode(b"\xff\xfe\x00\xd8").unwrap_err().what, What::NotText);
-        assert_eq!(Text::decode(b"a: 1\nb: \xff").unwrap_err().message, "byte 9 on line 2 is not UTF-8");
+        assert_eq!(Text::decode(le).unwrap(), Text { text: "a: ü\n".into(), encoding: Encoding::Utf16Le });
+        assert_eq!(Text::decode(be).unwrap(), Text { text: "a: ü\n".into(), encoding: Encoding::Utf16Be });
+        assert_eq!(Text::decode(*b"\xff\xfea").unwrap_err().what, What::NotText);
+        assert_eq!(Text::decode(*b"\xff\xfe\x00\xd8").unwrap_err().what, What::NotText);
+        assert_eq!(Text::decode(*b"a: 1\nb: \xff").unwrap_err().message, "byte 9 on line 2 is not UTF-8");
     }
 }

@@ -199,7 +199,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        if let Ok(text) = Text::decode(&bytes) {
+        if let Ok(text) = Text::decode(bytes) {
             exhaust(&text.text);
         }
     }

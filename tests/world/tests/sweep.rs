@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use dr_core::kind::Kind;
 use dr_core::object::Key;
-use dr_world::app::{Keeps, NAMESPACE, Paths, Shape, Workload, shapes};
 use dr_run::decide::Request;
 use dr_run::journal::{Direction, Turn};
 use dr_run::run::Outcome;
+use dr_world::app::{Keeps, NAMESPACE, Paths, Shape, Workload, shapes};
 use dr_world::drive::{Answers, Driver, Flight, Moved};
 use dr_world::facts;
 use dr_world::sweep::{Sweep, rest};
@@ -254,7 +254,8 @@ fn a_restore_that_a_sleeper_creates_at_any_point_of_an_undo_lets_it_end_and_leav
                 }
             };
             rest(&mut world);
-            let blame = || Sweep::blame(&world, &format!("{paths:?}, order {order}, woken after {wakes_after}: {end:?}"));
+            let blame =
+                || Sweep::blame(&world, &format!("{paths:?}, order {order}, woken after {wakes_after}: {end:?}"));
             assert_eq!(end, Moved::Finished(Outcome::Undone), "{}", blame());
             let staging = world.of(Kind::Namespace).any(|(key, _)| key.name.contains("-dr-"));
             assert!(!in_time || !staging, "{}", blame());
@@ -265,7 +266,8 @@ fn a_restore_that_a_sleeper_creates_at_any_point_of_an_undo_lets_it_end_and_leav
 }
 
 fn is_about_to_restore(driver: &Driver) -> bool {
-    driver.in_flight().iter().any(|flight| {
-        matches!(&flight.flight, Flight::Act(Request::Create { key, .. }) if key.kind == Kind::Restore)
-    })
+    driver
+        .in_flight()
+        .iter()
+        .any(|flight| matches!(&flight.flight, Flight::Act(Request::Create { key, .. }) if key.kind == Kind::Restore))
 }

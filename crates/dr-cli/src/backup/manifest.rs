@@ -67,7 +67,7 @@ impl Manifest {
         let backups = input.objects.iter().filter(|object| {
             object.is_velero() && (object.kind == Some(Kind::Backup) || object.kind == Some(Kind::Schedule))
         });
-        let found: Vec<&Object> = backups.map(|object| &object.raw).collect();
+        let found: Vec<&Object> = backups.map(|object| &*object.raw).collect();
         if found.is_empty() {
             let held: Vec<String> = input.objects.iter().map(dr_lint::Object::label).collect();
             let held = if held.is_empty() { "no manifest".to_owned() } else { held.join(", ") };

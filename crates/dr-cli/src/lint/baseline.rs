@@ -62,7 +62,7 @@ impl Baseline {
         let hint =
             "a version before it was damaged may be in git; with --write-baseline one that is not there is made anew";
         let text =
-            Text::decode(&bytes).map_err(|problem| Failure::usage(format!("{shown}: {problem}")).hint(hint))?.text;
+            Text::decode(bytes).map_err(|problem| Failure::usage(format!("{shown}: {problem}")).hint(hint))?.text;
         let entries = baseline::read(&Text::from(text.as_str()))
             .map_err(|mistake| config::mistaken(path, &text, &mistake).hint(hint))?;
         Ok(Self { path: path.to_path_buf(), text, entries })

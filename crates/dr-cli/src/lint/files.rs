@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use dr_lint::{Added, Input, Language, Reading, Version};
 
-use super::threads::{side_by_side, threads};
+use super::threads::{each, side_by_side, threads};
 use super::walk::{Excluded, Walk, normal};
 use crate::exit::Exit;
 use crate::report::Failure;
@@ -52,6 +52,9 @@ pub(super) struct Empty {
     pub(super) what: &'static str,
 }
 
+/// Bytes from which on the documents of one file are read side by side.
+const LONG: usize = 200_000;
+
 /// One file that is to be read, or standard input.
 struct Wanted {
     path: PathBuf,
@@ -62,11 +65,14 @@ struct Wanted {
 impl Wanted {
     fn read(&self, stdin: &Stdin) -> Result<Added, Failure> {
         let name = self.path.display().to_string();
-        if name == "-" {
-            return Ok(Added::read(name, stdin.read()?, self.context, self.reading));
-        }
-        let bytes = fs::read(&self.path).map_err(|error| unreadable(&name, error))?;
-        Ok(Added::read(name, &bytes, self.context, self.reading))
+        let bytes = if name == "-" {
+            stdin.read()?.to_vec()
+        } else {
+            fs::read(&self.path).map_err(|error| unreadable(&name, error))?
+        };
+        let threads = if bytes.len() < LONG { 1 } else { threads() };
+        let side_by_side = |count: usize, work: &(dyn Fn(usize) + Sync)| each(count, threads, work);
+        Ok(Added::read_with(name, bytes, self.context, self.reading, &side_by_side))
     }
 }
 

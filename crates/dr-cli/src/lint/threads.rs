@@ -7,6 +7,22 @@ pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Has each number below the first one worked on, the last ones first.
+pub(super) fn each(count: usize, threads: usize, work: &(dyn Fn(usize) + Sync)) {
+    let left = AtomicUsize::new(count);
+    let work = || {
+        while let Ok(left) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            work(left - 1);
+        }
+    };
+    std::thread::scope(|scope| {
+        (1..threads.min(count)).for_each(|_| {
+            scope.spawn(work);
+        });
+        work();
+    });
+}
+
 /// What is made of each item, in their order, by as many threads as there is work for: one item costs no thread.
 pub(super) fn side_by_side<I: Sync, R: Send>(items: &[I], threads: usize, of: impl Fn(&I) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);

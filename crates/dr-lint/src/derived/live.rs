@@ -1,6 +1,7 @@
 //! What a cluster has already: its pods and claims are taken as they are, and nothing is made up beside them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use dr_core::claims::{WORKLOADS, named_in};
 use dr_core::kind::Kind;
@@ -58,7 +59,7 @@ pub(super) fn decides(kind: Kind) -> bool {
 pub(super) fn default_class(context: &Context<'_>) -> Option<String> {
     const MARKS: [&str; 2] =
         ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
-    let mut classes: Vec<&Raw> = context.seen(Kind::StorageClass).map(|class| &class.raw).collect();
+    let mut classes: Vec<&Raw> = context.seen(Kind::StorageClass).map(|class| &*class.raw).collect();
     classes.retain(|class| MARKS.iter().any(|mark| class.annotation(mark) == Some("true")));
     // Of several the newest.
     let newest = classes.into_iter().max_by_key(|class| class.str_at("/metadata/creationTimestamp"));
@@ -177,13 +178,13 @@ impl<'i> Living<'i> {
     }
 
     /// An object as the engine of selection is to see it; none where that has no use for it.
-    pub(super) fn seen(&self, object: &Object) -> Option<Raw> {
+    pub(super) fn seen(&self, object: &Object) -> Option<Arc<Raw>> {
         let kind = object.kind?;
         let needed = decides(kind) || [Kind::Pod, Kind::PersistentVolumeClaim].contains(&kind);
         if !needed || kind == Kind::Pod && self.outdated.contains(&place(&object.raw)) {
             return None;
         }
-        Some(object.raw.clone())
+        Some(Arc::clone(&object.raw))
     }
 
     /// A location of a file has the status of the one in whose place it stands.

@@ -40,7 +40,10 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for (at, claim) in derived.claims.iter().enumerate() {
         claims.entry((&claim.namespace, &claim.name)).or_default().push((at, claim));
     }
-    let judged: Vec<_> = backups.iter().map(|backup| (*backup, outcome(context, &derived, &claims, backup))).collect();
+    let outcomes = context.runner.each(backups.len(), |at| {
+        backups.get(at).map_or_else(Outcome::default, |backup| outcome(context, &derived, &claims, backup))
+    });
+    let judged: Vec<_> = backups.iter().copied().zip(outcomes).collect();
     // Where another backup of these manifests has the data, this one may well be about the rest. A Schedule that is paused
     // has none, and a Backup that the cluster is making is no promise of the next one.
     let idle = |backup: &Object| {

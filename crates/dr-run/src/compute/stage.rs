@@ -399,7 +399,7 @@ fn imports(context: &Context<'_>) -> Step {
 }
 
 /// Velero makes the staging namespace anew for a Restore that it came to behind the end of `stage/namespace`, and an imported
-/// snapshot does not go before its VolumeSnapshot in there does. Found by the label that the API server sets: Velero gives it
+/// snapshot does not go before its `VolumeSnapshot` in there does. Found by the label that the API server sets: Velero gives it
 /// none of ours.
 fn left(context: &Context<'_>) -> Step {
     let namespaces = Listing {
