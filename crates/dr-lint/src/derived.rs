@@ -3,8 +3,8 @@
 //! Nothing here decides what is in a backup; that is `dr_core::select`, on these objects.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
@@ -45,7 +45,9 @@ pub(crate) struct Derived<'i> {
     /// Velero's own, where the manifests have it.
     pub(crate) servers: Vec<(&'i Object, Server)>,
     objects: Objects<'i>,
-    whole: OnceLock<Cluster>,
+    whole: OnceLock<Arc<Cluster>>,
+    /// What was made for the last few backups, by the namespaces they name: most of them have a Schedule and a Backup.
+    last: Mutex<VecDeque<(Vec<String>, Arc<Cluster>)>>,
     /// What can make Velero refuse a backup.
     deciding: OnceLock<Cluster>,
     resources: Arc<Resources>,
@@ -59,6 +61,9 @@ enum Objects<'i> {
     /// Made for each backup of those that it can hold anything of, and given back with it: many times what is written.
     ToMake(Written<'i>),
 }
+
+/// So many backups that follow each other find what was made for one of them.
+const LAST: usize = 8;
 
 const NOWHERE: &str = "default";
 
@@ -104,6 +109,7 @@ impl<'i> Derived<'i> {
             servers: context.servers(),
             objects,
             whole: OnceLock::new(),
+            last: Mutex::default(),
             deciding: OnceLock::new(),
             resources: Arc::new(Resources::built_in()),
             living,
@@ -140,20 +146,28 @@ impl<'i> Derived<'i> {
     }
 
     /// What a backup can hold anything of: a thousand schedules for a namespace each must not each look at all of them.
-    fn reach(&self, request: &Backup) -> Cow<'_, Cluster> {
+    fn reach(&self, request: &Backup) -> Arc<Cluster> {
         let named = &request.spec.included_namespaces;
         let is_name =
             |name: &String| !name.is_empty() && name.chars().all(|one| one.is_ascii_alphanumeric() || one == '-');
         if named.is_empty() || !named.iter().all(is_name) {
-            return Cow::Borrowed(self.whole.get_or_init(|| self.cluster(self.all().iter().cloned())));
+            return Arc::clone(self.whole.get_or_init(|| Arc::new(self.cluster(self.all().iter().cloned()))));
         }
-        let mut named: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, cluster)) = last().iter().find(|(of, _)| of == named) {
+            return Arc::clone(cluster);
+        }
+        let mut within: BTreeSet<&str> = named.iter().map(String::as_str).collect();
         // There are its locations and its node-agents.
-        named.extend(self.living.as_ref().map(|living| living.cluster().velero_namespace.as_str()));
-        Cow::Owned(match &self.objects {
-            Objects::Made(made) => self.cluster(made.within(&named)),
-            Objects::ToMake(written) => self.cluster(written.within(&named)),
-        })
+        within.extend(self.living.as_ref().map(|living| living.cluster().velero_namespace.as_str()));
+        let cluster = Arc::new(match &self.objects {
+            Objects::Made(made) => self.cluster(made.within(&within)),
+            Objects::ToMake(written) => self.cluster(written.within(&within)),
+        });
+        let mut last = last();
+        last.truncate(LAST - 1);
+        last.push_front((named.clone(), Arc::clone(&cluster)));
+        cluster
     }
 
     /// What a backup of these manifests would hold; none where the Backup cannot be read, which other rules tell.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use dr_yaml::edit::{self, Edit};
-use dr_yaml::{Path, Problem, Step, Text, Tree};
+use dr_yaml::{Path, Step, Text, Tree};
 use serde_json::{Value, json};
 
 use crate::finding::Finding;
-use crate::input::{self, Input, Object, Reading};
+use crate::input::{self, Input, Object, Outcome, Reading};
 
 /// A change that would end a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,10 +184,7 @@ fn file_as_meant(input: &Input, file: usize, groups: &[Vec<Tried<'_>>]) -> bool 
         .all(|(at, (new, old))| same(new, old, of.get(&at).copied().unwrap_or_default()))
 }
 
-/// What was read of a document: none where nothing can be.
-type Read = Option<Result<Value, Problem>>;
-
-fn same(new: Read, old: Read, tried: &[Tried<'_>]) -> bool {
+fn same(new: Outcome, old: Outcome, tried: &[Tried<'_>]) -> bool {
     let (new, old) = match (new, old) {
         (Some(new), Some(old)) => (new, old),
         (None, None) => return true,

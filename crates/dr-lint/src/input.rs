@@ -54,21 +54,21 @@ pub struct Added {
     pub(crate) unreadable: Vec<(usize, Problem)>,
 }
 
-/// A document as it was read.
-struct Read {
-    document: Document,
-    value: Option<Result<Value, Problem>>,
-    command: Option<Command>,
-}
+/// What kubectl reads of a document; none where it can read nothing.
+pub(crate) type Outcome = Option<Result<Value, Problem>>;
 
-/// The documents of a text, those that are commands last; and how many are not.
-fn documents(text: &Text, reading: Reading, side_by_side: SideBySide<'_>) -> (Vec<Read>, usize) {
+/// What is made of the documents of a text, those that are commands last; and how many are not.
+fn documents<T: Send>(
+    text: &Text,
+    reading: Reading,
+    side_by_side: SideBySide<'_>,
+    of: impl Fn(Document, Outcome, Option<Command>) -> T + Sync,
+) -> (Vec<T>, usize) {
+    let value = |document: &dr_yaml::Document| document.tree.as_ref().ok().map(Tree::value);
     let mut read = match reading {
         Reading::Manifests | Reading::Commands(Language::Yaml, _) => {
-            dr_yaml::read_each(text, side_by_side, |syntax, document| Read {
-                value: document.tree.as_ref().ok().map(Tree::value),
-                document: Document::of(&document, syntax),
-                command: None,
+            dr_yaml::read_each(text, side_by_side, |syntax, document| {
+                of(Document::of(&document, syntax), value(&document), None)
             })
         }
         Reading::Commands(Language::Script | Language::Markdown, _) | Reading::Baseline => Vec::new(),
@@ -76,16 +76,16 @@ fn documents(text: &Text, reading: Reading, side_by_side: SideBySide<'_>) -> (Ve
     let manifests = read.len();
     if let Reading::Commands(language, version) = reading {
         for (document, command) in shell::read(&text.text, language, version) {
-            let value = document.tree.as_ref().ok().map(Tree::value);
-            read.push(Read { value, document: Document::of_command(document), command: Some(command) });
+            let value = value(&document);
+            read.push(of(Document::of_command(document), value, Some(command)));
         }
     }
     (read, manifests)
 }
 
-/// What kubectl reads of a text, document by document; none of those that it cannot read.
-pub(crate) fn values(text: &Text, reading: Reading) -> Vec<Option<Result<Value, Problem>>> {
-    documents(text, reading, &one_by_one).0.into_iter().map(|read| read.value).collect()
+/// What kubectl reads of a text, document by document.
+pub(crate) fn values(text: &Text, reading: Reading) -> Vec<Outcome> {
+    documents(text, reading, &one_by_one, |_, value, _| value).0
 }
 
 pub(crate) fn one_by_one(count: usize, work: &(dyn Fn(usize) + Sync)) {
@@ -111,7 +111,7 @@ pub struct Object {
     /// The template it was rendered from, by Helm's `# Source:` comment.
     pub source: Option<String>,
     /// Of what a command would make: what is known of that command.
-    pub(crate) command: Option<Command>,
+    pub(crate) command: Option<Box<Command>>,
     /// Of what the Velero chart makes of its values: how.
     pub(crate) chart: Option<Template>,
 }
@@ -137,6 +137,7 @@ impl Input {
     pub fn push(&mut self, added: Added) {
         let Added { file, objects, unreadable } = added;
         let at = self.files.len();
+        self.objects.reserve(objects.len());
         for object in objects {
             let id = self.objects.len();
             self.objects.push(Object { id, file: at, ..object });
@@ -203,19 +204,23 @@ impl Added {
         };
         let template =
             matches!(reading, Reading::Manifests | Reading::Commands(Language::Yaml, _)) && is_template(&text.text);
-        let (read, commands) = if template { (Vec::new(), 0) } else { documents(&text, reading, side_by_side) };
+        let of = |document: Document, value: Outcome, command: Option<Command>| {
+            let read =
+                value.map(|value| value.map(|value| objects_of(document.source(), value, context, command.as_ref())));
+            (document, read)
+        };
+        let (read, commands) = if template { (Vec::new(), 0) } else { documents(&text, reading, side_by_side, of) };
         let mut documents = Vec::with_capacity(read.len());
-        let mut objects = Vec::new();
+        let mut objects = Vec::with_capacity(read.len());
         let mut unreadable = Vec::new();
-        for (at, Read { document, value, command }) in read.into_iter().enumerate() {
-            match value {
-                Some(Ok(value)) => objects_of(at, &document, value, context, command.as_ref(), &mut objects),
+        for (at, (document, read)) in read.into_iter().enumerate() {
+            match read {
+                Some(Ok(read)) => objects.extend(read.into_iter().map(|object| Object { document: at, ..object })),
                 Some(Err(problem)) => unreadable.push((at, problem)),
                 None => {}
             }
             documents.push(document);
         }
-        objects.shrink_to_fit();
         let Text { text, encoding } = text;
         let lines = Lines::of(&text);
         let name = name.into();
@@ -225,14 +230,8 @@ impl Added {
     }
 }
 
-fn objects_of(
-    at: usize,
-    document: &Document,
-    value: Value,
-    context: bool,
-    command: Option<&Command>,
-    objects: &mut Vec<Object>,
-) {
+/// The objects of a document, whose place among the others they do not know.
+fn objects_of(source: Option<&str>, value: Value, context: bool, command: Option<&Command>) -> Vec<Object> {
     let made = values::rendered(&value);
     let mut open = vec![(Path::root(), value)];
     let mut found = Vec::new();
@@ -250,26 +249,14 @@ fn objects_of(
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     let written = found.into_iter().map(|(base, raw)| Rendered { base, raw, template: None });
-    for Rendered { base, raw, template: chart } in written.chain(made) {
+    let objects = written.chain(made).map(|Rendered { base, raw, template: chart }| {
         let raw = Arc::new(Raw(raw));
         let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
-        let (source, command) = (document.source().map(str::to_owned), command.cloned());
+        let (source, command) = (source.map(str::to_owned), command.cloned().map(Box::new));
         let (live, placed) = (false, false);
-        objects.push(Object {
-            id: 0,
-            file: 0,
-            document: at,
-            base,
-            raw,
-            kind,
-            context,
-            live,
-            placed,
-            source,
-            command,
-            chart,
-        });
-    }
+        Object { id: 0, file: 0, document: 0, base, raw, kind, context, live, placed, source, command, chart }
+    });
+    objects.collect()
 }
 
 /// Long values are shown by their key.
