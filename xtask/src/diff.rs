@@ -6,6 +6,7 @@ pub(crate) mod bench;
 mod compare;
 mod facts;
 mod generate;
+mod page;
 mod summary;
 mod world;
 
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     /// Side by side; each further one has a number behind the name.
     pub(crate) planes: usize,
     pub(crate) record: bool,
+    /// Adds to what is recorded.
+    pub(crate) more: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -106,12 +109,17 @@ pub(crate) fn diff(options: &Options) -> Result<Compared> {
         benches.push(bench(&name, options.velero.as_deref())?);
     }
     let version: Version = servers_version(&benches.first().context("there is no plane")?.node)?;
+    let seeds = options.given.worlds();
+    let mut summary =
+        if options.more { page::read(&crate::cache::checkout()?, version, &seeds)? } else { Summary::new(version) };
+    let before = summary.cases;
+    summary.seeds.push(seeds);
     let work = Work {
         options,
         began,
         version,
         chunks: Mutex::new(chunks(options).into()),
-        summary: Mutex::new(Summary::new(version)),
+        summary: Mutex::new(summary),
         left: AtomicUsize::new(0),
     };
     let ended = thread::scope(|scope| {
@@ -122,7 +130,7 @@ pub(crate) fn diff(options: &Options) -> Result<Compared> {
     ended?;
     let summary = work.summary.into_inner().map_err(|_| anyhow!("a plane's thread ended"))?;
     summary.print();
-    if summary.cases == 0 {
+    if summary.cases == before {
         bail!("no case was compared in {:.0} s", began.elapsed().as_secs_f64());
     }
     Ok(Compared { same: summary.differences.is_empty(), cases: summary.cases, left: work.left.into_inner() })
@@ -189,7 +197,7 @@ pub(crate) fn sample(name: &str) -> Result<Compared> {
     println!("DR_SEED={first}");
     let (given, new) = (Seeds { first: 1, cases: 150 }, Some(Seeds { first, cases: 50 }));
     let at_most = Some(Duration::from_secs(25 * 60));
-    diff(&Options { name: name.to_owned(), velero: None, given, new, at_most, planes: 1, record: false })
+    diff(&Options { name: name.to_owned(), velero: None, given, new, at_most, planes: 1, record: false, more: false })
 }
 
 /// A seed that no earlier run had.

@@ -194,6 +194,9 @@ struct DiffArgs {
     /// Write the summary into docs/evidence
     #[arg(long)]
     record: bool,
+    /// Add to the summary that is there, written by the same code about other seeds
+    #[arg(long, requires = "record")]
+    more: bool,
 }
 
 #[derive(Args)]
@@ -296,6 +299,7 @@ fn run(task: Task) -> Result<ExitCode> {
                 at_most: args.at_most.map(|minutes| Duration::from_secs(minutes * 60)),
                 planes: args.planes,
                 record: args.record,
+                more: args.more,
             })?;
             if compared.left > 0 {
                 println!("{} cases were left when the time was over", compared.left);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use anyhow::{Context as _, Result};
 use dr_core::select::{Capture, Rule, Selection, Shown, Verdict, Version, VolumeVerdict};
 
 use super::generate::Asked;
+use super::page;
 
 const HEAD: &str = "# What the selection engine says, held against Velero
 
-Written by `cargo xtask diff velero --record`. Each case is a random Backup on a random cluster: a real API server and \
+Written by `cargo xtask diff velero --record`, further seeds by `--more`. Each case is a random Backup on a random cluster: a real API server and \
 controller manager, Velero's own server as a process, an S3 server. Nodes are played: pods are made Running through \
 their status, snapshots, copies and moves of data are called done as soon as they are asked for. The archive with its \
 VolumeSnapshots and their class, the PodVolumeBackups, the DataUploads, the phase and whether it warns are held item by \
@@ -27,17 +29,33 @@ or snapshot succeeds. Hooks and real copies are seen on a whole node (`cargo xta
 
 ";
 
+/// How the data of a volume is captured, or that it is not.
+pub(super) const CAPTURES: [&str; 8] = [
+    "CSI snapshot",
+    "CSI snapshot, data moved",
+    "files copied",
+    "native snapshot",
+    "not captured, silently",
+    "not captured, with a warning",
+    "not captured, with an error",
+    "unknown",
+];
+
 pub(crate) struct Summary {
     version: Version,
+    /// What was asked for, of earlier runs too.
+    pub(super) seeds: Vec<Range<u64>>,
+    /// What earlier runs took.
+    pub(super) before: Duration,
     pub(super) cases: usize,
-    compared: usize,
-    included: usize,
-    by_accident: usize,
-    captures: BTreeMap<&'static str, usize>,
-    servers: BTreeMap<String, usize>,
-    phases: BTreeMap<String, usize>,
-    filters: BTreeMap<String, usize>,
-    rules: BTreeMap<Rule, usize>,
+    pub(super) compared: usize,
+    pub(super) included: usize,
+    pub(super) by_accident: usize,
+    pub(super) captures: BTreeMap<&'static str, usize>,
+    pub(super) servers: BTreeMap<String, usize>,
+    pub(super) phases: BTreeMap<String, usize>,
+    pub(super) filters: BTreeMap<String, usize>,
+    pub(super) rules: BTreeMap<Rule, usize>,
     /// Case, what was asked, and what differs.
     pub(crate) differences: Vec<(String, String)>,
     differing: BTreeSet<String>,
@@ -47,6 +65,8 @@ impl Summary {
     pub(crate) fn new(version: Version) -> Self {
         Self {
             version,
+            seeds: Vec::new(),
+            before: Duration::ZERO,
             cases: 0,
             compared: 0,
             included: 0,
@@ -114,14 +134,11 @@ impl Summary {
     }
 
     pub(crate) fn write(&self, root: &Path, took: Duration) -> Result<()> {
-        let Version { major, minor, .. } = self.version;
-        let newest = (major, minor) == (Version::NEWEST.major, Version::NEWEST.minor);
-        let of = if newest { String::new() } else { format!("-{major}.{minor}") };
-        let path = root.join(format!("docs/evidence/velero-diff{of}.md"));
+        let path = page::path(root, self.version);
         fs::write(&path, self.text(took)).with_context(|| format!("write {}", path.display()))
     }
 
-    fn text(&self, took: Duration) -> String {
+    pub(super) fn text(&self, took: Duration) -> String {
         let rows = |rows: &mut dyn Iterator<Item = (String, usize)>| -> String {
             let rows: Vec<String> = rows.map(|(name, count)| format!("| {name} | {count} |\n")).collect();
             rows.concat()
@@ -135,8 +152,10 @@ impl Summary {
             |title: &str, head: &str, rows: String| format!("## {title}\n\n| {head} | cases |\n|---|---|\n{rows}\n");
         let named = |(name, count): (&String, &usize)| (format!("`{name}`"), *count);
         let volumes: usize = self.captures.values().sum();
+        let seeds: Vec<String> = self.seeds.iter().map(|seeds| format!("{}–{}", seeds.start, seeds.end - 1)).collect();
+        let seeds = seeds.join(", ");
         let mut text = format!(
-            "{HEAD}| | |\n|---|---|\n| Velero | {} |\n| cases | {} |\n| answers compared (items and volumes) | {} |\n\
+            "{HEAD}| | |\n|---|---|\n| Velero | {} |\n| seeds, ten cases each | {seeds} |\n| cases | {} |\n| answers compared (items and volumes) | {} |\n\
              | items in the backup | {} |\n| of them brought along by accident | {} |\n| volumes | {volumes} |\n\
              | **differences** | **{}** |\n| minutes | {} |\n\n",
             self.version,
@@ -145,7 +164,7 @@ impl Summary {
             self.included,
             self.by_accident,
             self.differences.len(),
-            took.as_secs().div_ceil(60),
+            (self.before + took).as_secs().div_ceil(60),
         );
         let captures = rows(&mut self.captures.iter().map(|(how, count)| ((*how).to_owned(), *count)));
         let _ = write!(text, "## How the data of volumes is captured\n\n| how | volumes |\n|---|---|\n{captures}\n");
