@@ -252,3 +252,34 @@ fn a_schedule_or_backup_that_the_server_does_not_take_leaves_nothing_beside_it()
         assert_eq!(site.served.api.world().keys_of(Kind::ConfigMap), before, "{args:?}");
     }
 }
+
+#[test]
+fn a_backup_whose_list_of_volumes_nobody_hands_out_is_there_and_is_not_called_good() {
+    let site = site(|_| {});
+    site.served.velero_is_down(true);
+    let api = site.served.api.clone();
+    let velero = std::thread::spawn(move || {
+        let now = Key::namespaced(Kind::Backup, VELERO, "now");
+        while api.world().get(&now).is_none() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let done = json!({ "phase": "Completed", "startTimestamp": "2026-01-01T00:00:00Z" });
+        api.change(|world| world.edit(&now, |backup| backup["status"] = done.clone()));
+    });
+    let told = site.document(1, BACKUP, &["--ns", NAMESPACE, "--name", "now"]);
+    velero.join().unwrap();
+    assert_eq!(told["phase"], "Completed");
+    let volumes = told["volumes"].as_array().unwrap();
+    assert!(!volumes.is_empty());
+    for volume in volumes {
+        let because = volume["because"].as_str().unwrap();
+        let says = "the backup's list of volumes cannot be read: Velero did not answer the DownloadRequest within 30 s";
+        assert!(volume["kept"] == false && because.starts_with(says), "{volume:#}");
+    }
+    let seen = site.served.seen();
+    let asked = |method: &str| {
+        let of = |one: &&dr_world::served::Seen| one.method == method && one.path.contains("/downloadrequests");
+        seen.iter().filter(of).count()
+    };
+    assert_eq!((asked("POST"), asked("DELETE")), (1, 1), "the request is taken back");
+}
