@@ -4,6 +4,7 @@ use dr_live::refused::PutBack;
 use dr_live::until;
 use serde_json::Value;
 
+use super::seen::data;
 use super::truth::{On, Rule, Truths, all, backup, text, velero};
 
 const DEFAULT: [&str; 4] = ["backupstoragelocations.velero.io", "default", "-n", "velero"];
@@ -43,7 +44,10 @@ pub(super) fn rules(truths: &mut Truths<'_, '_>) {
     let wrong = with(&config, ", caCert: bm8=, caCertRef: {name: none, key: ca.crt}", "");
     truths.rule(&Rule { id: "two-certificate-authorities", beside: "", wrong: &wrong, right: &right }, location);
     around(truths, &config);
-    let spec = backup("includedNamespaces: [@ns@]\nstorageLocation: @name@");
+    let to = |location: &str| backup(&format!("includedNamespaces: [@ns@]\nstorageLocation: {location}"));
+    let (wrong, right) = (to("nowhere"), to("default"));
+    truths.live_rule(&Rule { id: "backup-refused", beside: "", wrong: &wrong, right: &right }, data);
+    let spec = to("@name@");
     let wrong = all(&[&with(&config, "", "accessMode: ReadOnly"), &spec]);
     let right = all(&[&with(&config, "", "accessMode: ReadWrite"), &spec]);
     truths.rule(&Rule { id: "location-read-only", beside: "", wrong: &wrong, right: &right }, |on| {

@@ -59,13 +59,22 @@ impl<'a, 'n> Truths<'a, 'n> {
 
     /// `@ns@` is the shop's namespace, `@name@` a name for this manifest alone.
     pub(super) fn rule(&mut self, rule: &Rule<'_>, look: impl Fn(&On<'_>) -> String) {
+        self.told(rule, &[], look);
+    }
+
+    /// The same of a rule that looks at the cluster.
+    pub(super) fn live_rule(&mut self, rule: &Rule<'_>, look: impl Fn(&On<'_>) -> String) {
+        self.told(rule, &["--live"], look);
+    }
+
+    fn told(&mut self, rule: &Rule<'_>, flags: &[&str], look: impl Fn(&On<'_>) -> String) {
         let (shop, rows) = (self.shop, &mut self.rows);
         self.cases.case(rule.id, || {
             let seen = [("wrong", rule.wrong), ("right", rule.right)].map(|(which, text)| {
                 let name = name(rule.id, which);
                 let manifest = written(shop, &name, text);
                 let beside = written(shop, &format!("{name}-beside"), rule.beside);
-                let said = said(shop.node, &manifest, &beside);
+                let said = said_with(shop.node, &manifest, &beside, flags);
                 assert_eq!(said.iter().any(|id| id == rule.id), which == "wrong", "{name}: lint says {said:?}");
                 let seen = look(&On { shop, manifest: &manifest, name: &name });
                 let file = manifest.to_string_lossy();
@@ -124,8 +133,13 @@ pub(super) fn written(shop: &Shop<'_>, name: &str, text: &str) -> PathBuf {
 
 /// The rules that have something to say of it.
 pub(super) fn said(node: &Node, manifest: &Path, beside: &Path) -> Vec<String> {
+    said_with(node, manifest, beside, &[])
+}
+
+fn said_with(node: &Node, manifest: &Path, beside: &Path, flags: &[&str]) -> Vec<String> {
     let (manifest, beside) = (manifest.to_string_lossy(), beside.to_string_lossy());
-    let told = node.dr(&["lint", &manifest, "--with", &beside, "--appetite", "audit", "-o", "json"]);
+    let args = ["lint", &manifest, "--with", &beside, "--appetite", "audit", "-o", "json"];
+    let told = node.dr(&[args.as_slice(), flags].concat());
     assert!(matches!(told.code, Some(0 | 1)), "{}", told.told());
     let report = told.json();
     let findings = report["findings"].as_array().into_iter().flatten();
