@@ -87,18 +87,41 @@ pub(crate) fn rendered(document: &Value) -> Vec<Rendered> {
         }
         return found;
     }
-    let (at, namespace) = match text("/kind") {
+    match text("/kind") {
         Some("HelmRelease") if text("/spec/chart/spec/chart") == Some("velero") => {
-            ("spec.values", text("/spec/targetNamespace").or_else(|| text("/metadata/namespace")))
+            let base = Path::keys("spec.values");
+            let namespace = text("/spec/targetNamespace").or_else(|| text("/metadata/namespace"));
+            let values = base.within(document).and_then(Value::as_object);
+            values.map(|values| of(values, &base, namespace)).unwrap_or_default()
         }
-        Some("Application") if text("/spec/source/chart") == Some("velero") => {
-            ("spec.source.helm.valuesObject", text("/spec/destination/namespace"))
+        Some("Application") => {
+            let several = document.pointer("/spec/sources").and_then(Value::as_array).map_or(0, Vec::len);
+            let several = (0..several).map(|at| Path::keys("spec.sources").index(at));
+            let sources = std::iter::once(Path::keys("spec.source")).chain(several);
+            sources.flat_map(|source| of_source(document, &source, text("/spec/destination/namespace"))).collect()
         }
-        Some(_) | None => return Vec::new(),
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// Of one source of an Application; of values that are written as a text all that is found is shown where the text begins.
+fn of_source(document: &Value, source: &Path, namespace: Option<&str>) -> Vec<Rendered> {
+    let at = |path: &str| {
+        let path = source.clone().join(&Path::keys(path));
+        path.within(document).map(|value| (path.clone(), value))
     };
-    let base = Path::keys(at);
-    let values = base.within(document).and_then(Value::as_object);
-    values.map(|values| of(values, &base, namespace)).unwrap_or_default()
+    if at("chart").and_then(|(_, chart)| chart.as_str()) != Some("velero") {
+        return Vec::new();
+    }
+    if let Some((base, Value::Object(values))) = at("helm.valuesObject") {
+        return of(values, &base, namespace);
+    }
+    let Some((base, Value::String(text))) = at("helm.values") else { return Vec::new() };
+    let read = dr_yaml::read(&dr_yaml::Text::from(text.as_str())).documents.into_iter().next();
+    match read.and_then(|read| read.tree.ok()?.value().ok()) {
+        Some(Value::Object(values)) => of(&values, &base, namespace),
+        Some(_) | None => Vec::new(),
+    }
 }
 
 /// `namespace` is that of the release, where the document says it.

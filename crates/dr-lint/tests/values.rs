@@ -77,6 +77,37 @@ fn a_schedule_of_the_chart_is_judged_where_its_values_stand() {
 }
 
 #[test]
+fn of_an_application_each_source_is_looked_at_and_values_that_are_a_text_are_read() {
+    let application = |source: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{ name: velero, namespace: argocd }}\n\
+             spec:\n  destination: {{ namespace: velero }}\n{source}"
+        )
+    };
+    let several = format!(
+        "  sources:\n  - path: apps\n  - chart: velero\n    helm:\n      valuesObject:\n{}",
+        indented(NIGHTLY, 8)
+    );
+    let told_of = NIGHTLY_TOLD
+        .map(|told| format!("v: {}", told.replace("Schedule velero-nightly", "Schedule velero/velero-nightly")));
+    assert_eq!(told(&[("v", &application(&several))]), told_of);
+
+    let text = |chart: &str| {
+        application(&format!("  source:\n    chart: {chart}\n    helm:\n      values: |\n{}", indented(NIGHTLY, 8)))
+    };
+    let input = input(&[("v", &text("velero"))]);
+    let judgement = dr_lint::judge(&input, &settings());
+    let (file, key) = (&input.files[0], "values");
+    let begins = file.text.find("values: |").unwrap();
+    assert_eq!(judgement.findings.len(), NIGHTLY_TOLD.len());
+    for finding in &judgement.findings {
+        assert_eq!((finding.span.start, finding.span.end), (begins, begins + key.len()), "{}", finding.message);
+        assert_eq!(finding.fix, None, "{}", finding.message);
+    }
+    assert_eq!(told(&[("v", &text("another"))]), [""; 0]);
+}
+
+#[test]
 fn what_the_chart_makes_nothing_of_and_what_is_only_a_part_is_left_alone() {
     let off = NIGHTLY.replace("disabled: false", "disabled: true");
     let part = NIGHTLY.replace("    schedule: 0 1 30 2 *\n", "");
