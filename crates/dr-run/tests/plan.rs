@@ -22,7 +22,7 @@ use dr_core::kind::Kind;
 use dr_core::object::{Key, Object};
 use dr_run::action::{Action, Phase, Step, StepName, Undo};
 use dr_run::check::{Fault, check};
-use dr_run::condition::{Observation, Query};
+use dr_run::condition::{Condition, Observation, Query};
 use dr_run::decide::{self, Decision, Request};
 use dr_run::journal::{Direction, Entry, Event, Turn};
 use dr_run::plan::{OPERATION, Plan};
@@ -254,6 +254,14 @@ fn the_staging_namespace_is_as_strict_as_the_source_and_no_more_like_it() {
         template.0["metadata"]["labels"],
         json!({ OPERATION: "k7x2p", "pod-security.kubernetes.io/enforce": "restricted" })
     );
+}
+
+/// Its undo takes along a namespace of that name, whoever made it.
+#[test]
+fn a_plan_does_not_begin_where_a_namespace_has_the_name_of_its_staging_namespace() {
+    let plan = Bookstore::new(By::Files).plan();
+    let Action::Create { object, .. } = &step_of(&plan, "stage/namespace").forward.action else { panic!() };
+    assert!(plan.premises.contains(&Condition::Absent { object: object.clone() }));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(super) fn all(context: &Context<'_>) -> Result<Vec<Condition>, Unread> {
         Some(uid) => premises.push(Condition::is(namespace, uid, Vec::new())),
         None => premises.push(Condition::Absent { object: namespace.into() }),
     }
+    // The undo takes along what is in a namespace of this name.
+    premises.push(Condition::Absent { object: Key::cluster(Kind::Namespace, context.staging()).into() });
     for claim in &context.claims {
         let key = Key::namespaced(Kind::PersistentVolumeClaim, &facts.namespace, &claim.name);
         match &claim.live {
