@@ -47,18 +47,22 @@ pub(crate) struct Derived<'i> {
     objects: Objects<'i>,
     whole: OnceLock<Arc<Cluster>>,
     /// What was made for the last few backups, by the namespaces they name: most of them have a Schedule and a Backup.
-    last: Mutex<VecDeque<(Vec<String>, Arc<Cluster>)>>,
+    last: Mutex<VecDeque<(Vec<String>, Shared)>>,
     /// What can make Velero refuse a backup.
     deciding: OnceLock<Cluster>,
     resources: Arc<Resources>,
     living: Option<Living<'i>>,
 }
 
+/// Made by whoever asks for it first.
+type Shared = Arc<OnceLock<Arc<Cluster>>>;
+
 #[derive(Debug)]
 enum Objects<'i> {
     /// Beside a cluster, where what is there decides about all of it.
     Made(Made),
-    /// Made for each backup of those that it can hold anything of, and given back with it: many times what is written.
+    /// Made for each backup of those that it can hold anything of, and given back a few backups later: many times what is
+    /// written.
     ToMake(Written<'i>),
 }
 
@@ -153,21 +157,27 @@ impl<'i> Derived<'i> {
         if named.is_empty() || !named.iter().all(is_name) {
             return Arc::clone(self.whole.get_or_init(|| Arc::new(self.cluster(self.all().iter().cloned()))));
         }
-        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, cluster)) = last().iter().find(|(of, _)| of == named) {
-            return Arc::clone(cluster);
-        }
-        let mut within: BTreeSet<&str> = named.iter().map(String::as_str).collect();
-        // There are its locations and its node-agents.
-        within.extend(self.living.as_ref().map(|living| living.cluster().velero_namespace.as_str()));
-        let cluster = Arc::new(match &self.objects {
-            Objects::Made(made) => self.cluster(made.within(&within)),
-            Objects::ToMake(written) => self.cluster(written.within(&within)),
+        let cell = {
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = last.iter().find(|(of, _)| of == named).map(|(_, cell)| Arc::clone(cell));
+            known.unwrap_or_else(|| {
+                last.truncate(LAST - 1);
+                let cell = Shared::default();
+                last.push_front((named.clone(), Arc::clone(&cell)));
+                cell
+            })
+        };
+        // Whoever else asks for the same waits for it here, and nobody for another one.
+        let cluster = cell.get_or_init(|| {
+            let mut within: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+            // There are its locations and its node-agents.
+            within.extend(self.living.as_ref().map(|living| living.cluster().velero_namespace.as_str()));
+            Arc::new(match &self.objects {
+                Objects::Made(made) => self.cluster(made.within(&within)),
+                Objects::ToMake(written) => self.cluster(written.within(&within)),
+            })
         });
-        let mut last = last();
-        last.truncate(LAST - 1);
-        last.push_front((named.clone(), Arc::clone(&cluster)));
-        cluster
+        Arc::clone(cluster)
     }
 
     /// What a backup of these manifests would hold; none where the Backup cannot be read, which other rules tell.

@@ -1,4 +1,4 @@
-//! A document of a file: what is told of it, and its tree for as long as somebody asks for places in it.
+//! A document of a file: what is told of it, and its tree from when somebody asks for places in it.
 
 use std::sync::OnceLock;
 

@@ -63,14 +63,14 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(&self, stdin: &Stdin) -> Result<Added, Failure> {
+    fn read(&self, stdin: &Stdin, threads: usize) -> Result<Added, Failure> {
         let name = self.path.display().to_string();
         let bytes = if name == "-" {
             stdin.read()?.to_vec()
         } else {
             fs::read(&self.path).map_err(|error| unreadable(&name, error))?
         };
-        let threads = if bytes.len() < LONG { 1 } else { threads() };
+        let threads = if bytes.len() < LONG { 1 } else { threads };
         let side_by_side = |count: usize, work: &(dyn Fn(usize) + Sync)| each(count, threads, work);
         Ok(Added::read_with(name, bytes, self.context, self.reading, &side_by_side))
     }
@@ -80,7 +80,9 @@ impl Wanted {
 pub(super) fn read(named: &Named<'_>) -> Result<(Input, Vec<Empty>), Failure> {
     let wanted = wanted(named)?;
     let mut input = Input::default();
-    for added in side_by_side(&wanted, threads(), |wanted| wanted.read(named.stdin)) {
+    // What files leave of the threads is for the documents of each.
+    let of_each = threads() / wanted.len().clamp(1, threads());
+    for added in side_by_side(&wanted, threads(), |wanted| wanted.read(named.stdin, of_each)) {
         input.push(added?);
     }
     let empty = empty(&input);
@@ -149,7 +151,7 @@ mod tests {
             .collect();
         let told = |threads| {
             let mut input = Input::default();
-            for added in side_by_side(&wanted, threads, |wanted| wanted.read(&Stdin::default())) {
+            for added in side_by_side(&wanted, threads, |wanted| wanted.read(&Stdin::default(), 2)) {
                 input.push(added.unwrap());
             }
             let judgement = dr_lint::judge(&input, &dr_lint::Settings::default());
@@ -167,7 +169,7 @@ mod tests {
         let wanted: Vec<Wanted> = (0..50)
             .map(|at| Wanted { path: format!("nowhere/{at}").into(), context: false, reading: Reading::Manifests })
             .collect();
-        let failed = side_by_side(&wanted, 8, |wanted| wanted.read(&Stdin::default()))
+        let failed = side_by_side(&wanted, 8, |wanted| wanted.read(&Stdin::default(), 2))
             .into_iter()
             .find_map(Result::err)
             .unwrap();

@@ -153,7 +153,9 @@ impl<'l, 'i> Making<'l, 'i> {
         let mut objects = std::mem::take(&mut self.objects);
         let of_kind = |kind: &'static str| objects.iter().filter(move |object| object.str_at("/kind") == Some(kind));
         let named: HashSet<&str> = of_kind("Namespace").map(|object| object.name()).collect();
-        let used: BTreeSet<&str> = objects.iter().filter_map(|object| object.namespace()).collect();
+        let is_outside = |object: &Raw| matches!(object.str_at("/kind"), Some("Namespace" | "PersistentVolume"));
+        let inside = objects.iter().filter(|object| !is_outside(object));
+        let used: BTreeSet<&str> = inside.filter_map(|object| object.namespace()).collect();
         let namespaces = used.into_iter().filter(|name| !named.contains(name)).map(|name| {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             Arc::new(active(&Raw(namespace)))
