@@ -15,7 +15,7 @@ use super::page;
 
 const HEAD: &str = "# What the selection engine says, held against Velero
 
-Written by `cargo xtask diff velero --record`, further seeds by `--more`. Each case is a random Backup on a random cluster: a real API server and \
+Written by `cargo xtask diff velero --record`, further seeds by `--more`: a seed is ten cases, and a run that was cut lacks some of its last ones. Each case is a random Backup on a random cluster: a real API server and \
 controller manager, Velero's own server as a process, an S3 server. Nodes are played: pods are made Running through \
 their status, snapshots, copies and moves of data are called done as soon as they are asked for. The archive with its \
 VolumeSnapshots and their class, the PodVolumeBackups, the DataUploads, the phase and whether it warns are held item by \
@@ -155,7 +155,7 @@ impl Summary {
         let seeds: Vec<String> = self.seeds.iter().map(|seeds| format!("{}–{}", seeds.start, seeds.end - 1)).collect();
         let seeds = seeds.join(", ");
         let mut text = format!(
-            "{HEAD}| | |\n|---|---|\n| Velero | {} |\n| seeds, ten cases each | {seeds} |\n| cases | {} |\n| answers compared (items and volumes) | {} |\n\
+            "{HEAD}| | |\n|---|---|\n| Velero | {} |\n| seeds | {seeds} |\n| cases | {} |\n| answers compared (items and volumes) | {} |\n\
              | items in the backup | {} |\n| of them brought along by accident | {} |\n| volumes | {volumes} |\n\
              | **differences** | **{}** |\n| minutes | {} |\n\n",
             self.version,
