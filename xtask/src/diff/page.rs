@@ -96,13 +96,12 @@ fn parse(text: &str, version: Version) -> Result<Summary> {
         let rule = Rule::ALL.iter().find(|rule| rule.id() == id).with_context(|| format!("no rule is {id:?}"))?;
         summary.rules.insert(*rule, count);
     }
-    summary.seeds = match head("seeds") {
-        Ok(seeds) => seeds.split(", ").map(range).collect::<Result<_>>()?,
+    summary.seeds = if let Ok(seeds) = head("seeds") {
+        seeds.split(", ").map(range).collect::<Result<_>>()?
+    } else {
         // Of the first page, which began at the first one and was cut in a round.
-        Err(_) => {
-            let worlds = summary.cases.div_ceil(super::OF_WORLD).next_multiple_of(super::OF_ROUND);
-            iter::once(1..1 + u64::try_from(worlds)?).collect()
-        }
+        let worlds = summary.cases.div_ceil(super::OF_WORLD).next_multiple_of(super::OF_ROUND);
+        iter::once(1..1 + u64::try_from(worlds)?).collect()
     };
     Ok(summary)
 }
