@@ -7,7 +7,7 @@ use dr_yaml::{Path, Step, Text, Tree};
 use serde_json::{Value, json};
 
 use crate::finding::Finding;
-use crate::input::{self, Input, Object, Outcome, Reading};
+use crate::input::{self, Decoded, Input, Object, Reading};
 
 /// A change that would end a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,7 +184,7 @@ fn file_as_meant(input: &Input, file: usize, groups: &[Vec<Tried<'_>>]) -> bool 
         .all(|(at, (new, old))| same(new, old, of.get(&at).copied().unwrap_or_default()))
 }
 
-fn same(new: Outcome, old: Outcome, tried: &[Tried<'_>]) -> bool {
+fn same(new: Decoded, old: Decoded, tried: &[Tried<'_>]) -> bool {
     let (new, old) = match (new, old) {
         (Some(new), Some(old)) => (new, old),
         (None, None) => return true,

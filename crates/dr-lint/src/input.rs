@@ -55,14 +55,14 @@ pub struct Added {
 }
 
 /// What kubectl reads of a document; none where it can read nothing.
-pub(crate) type Outcome = Option<Result<Value, Problem>>;
+pub(crate) type Decoded = Option<Result<Value, Problem>>;
 
 /// What is made of the documents of a text, those that are commands last; and how many are not.
 fn documents<T: Send>(
     text: &Text,
     reading: Reading,
     side_by_side: SideBySide<'_>,
-    of: impl Fn(Document, Outcome, Option<Command>) -> T + Sync,
+    of: impl Fn(Document, Decoded, Option<Command>) -> T + Sync,
 ) -> (Vec<T>, usize) {
     let value = |document: &dr_yaml::Document| document.tree.as_ref().ok().map(Tree::value);
     let mut read = match reading {
@@ -84,7 +84,7 @@ fn documents<T: Send>(
 }
 
 /// What kubectl reads of a text, document by document.
-pub(crate) fn values(text: &Text, reading: Reading) -> Vec<Outcome> {
+pub(crate) fn values(text: &Text, reading: Reading) -> Vec<Decoded> {
     documents(text, reading, &one_by_one, |_, value, _| value).0
 }
 
@@ -204,7 +204,7 @@ impl Added {
         };
         let template =
             matches!(reading, Reading::Manifests | Reading::Commands(Language::Yaml, _)) && is_template(&text.text);
-        let of = |document: Document, value: Outcome, command: Option<Command>| {
+        let of = |document: Document, value: Decoded, command: Option<Command>| {
             let read =
                 value.map(|value| value.map(|value| objects_of(document.source(), value, context, command.as_ref())));
             (document, read)

@@ -74,7 +74,7 @@ pub(super) fn waves(context: &Context<'_>, waves: &mut Vec<Wave>, warnings: &mut
     let modifier = modifier(context)?;
     // What a request that was long on its way may still bring about: Velero then makes a Restore behind the undo of the
     // steps below, and its copies are called off beside the wait for it, else that would last for hours.
-    let mut late = vec![left(context)];
+    let mut late = vec![late_namespace(context)];
     if modifier.snapshots {
         late.push(imports(context));
     }
@@ -401,7 +401,7 @@ fn imports(context: &Context<'_>) -> Step {
 /// Velero makes the staging namespace anew for a Restore that it came to behind the end of `stage/namespace`, and an imported
 /// snapshot does not go before its `VolumeSnapshot` in there does. Found by the label that the API server sets: Velero gives it
 /// none of ours.
-fn left(context: &Context<'_>) -> Step {
+fn late_namespace(context: &Context<'_>) -> Step {
     let namespaces = Listing {
         kind: Kind::Namespace,
         namespace: None,
