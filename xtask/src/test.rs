@@ -102,7 +102,7 @@ impl Tests<'_> {
         println!("\n== {name}");
         let began = Instant::now();
         match Cargo::run(&mut cargo.command(self.root), limit) {
-            Ok(Ended { success, passed, failed, ignored, did_nothing: _, at_failure: _ }) => {
+            Ok(Ended { success, passed, failed, ignored, .. }) => {
                 self.tally.tests(name, passed, failed, success, began.elapsed());
                 ignored
             }
@@ -178,7 +178,8 @@ impl Tests<'_> {
             return;
         }
         let mut command = Command::new("rustup");
-        command.args(["run", oldest, "cargo", "check", "--locked", "--workspace", "--all-targets"]).env_remove("CARGO");
+        // What is built by whoever uses it; what tests it needs no Rust but ours.
+        command.args(["run", oldest, "cargo", "check", "--locked", "--package", "kubectl-dr"]).env_remove("CARGO");
         self.check(&name, minutes(25), &mut command);
     }
 

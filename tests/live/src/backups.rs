@@ -33,6 +33,17 @@ pub fn ended(node: &Node, name: &str) -> Value {
     })
 }
 
+/// Takes a backup away for good: one whose object alone is deleted comes back out of the object store.
+pub fn removed(node: &Node, name: &str) {
+    let out = node.velero(&["backup", "delete", name, "--confirm"]);
+    assert!(out.status.success(), "velero backup delete {name}: {}", String::from_utf8_lossy(&out.stderr));
+    until(&format!("backup {name} is gone"), 180, || {
+        let there = node.get(&["backups.velero.io", "-n", "velero"]);
+        let named = |backup: &Value| backup["metadata"]["name"] == name;
+        (!there["items"].as_array().is_some_and(|items| items.iter().any(named))).then_some(())
+    });
+}
+
 /// One of the files that Velero wrote of a backup into the object store, by the end of its name.
 pub fn unpacked(node: &Node, backup: &str, suffix: &str) -> Vec<u8> {
     let files = node.bucket(&format!("backups/{backup}"));

@@ -20,7 +20,7 @@ mod state;
 mod writer;
 
 pub use access::{As, bind_everywhere};
-pub use cases::Cases;
+pub use cases::{Cases, in_turn, seed};
 pub use dr::{Ended, Running};
 pub use left::{expect_closed, expect_only_kept};
 pub use node::{Node, eventually, until};

@@ -1,17 +1,18 @@
 //! `kill -9` of the tool in every phase; a fresh process with an empty home goes on or takes it back.
 //!
-//! `DR_SEED` chooses data path and ending of each point, `DR_LONG=1` takes all of them, `DR_POINT` only the points whose
-//! name holds it. `DR_STOP_BIN` is where executables with stop points are, else they are built.
+//! `DR_SEED` chooses data path and ending of each point and the point that is first, `DR_LONG=1` takes all of them,
+//! `DR_POINT` only the points whose name holds it, `DR_MINUTES` what fits into them. `DR_STOP_BIN` is where
+//! executables with stop points are, else they are built.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use dr_live::{
-    Both, By, Cases, Class, Ended, Fingerprint, Node, Shop, expect_closed, expect_only_kept, expect_state, node, state,
+    Both, By, Cases, Class, Ended, Fingerprint, Node, Shop, expect_closed, expect_only_kept, expect_state, in_turn,
+    node, seed, state,
 };
 use serde_json::Value;
 
@@ -59,10 +60,7 @@ struct Case {
 /// Every point once, or with both data paths and both endings.
 fn cases() -> Vec<Case> {
     let long = std::env::var_os("DR_LONG").is_some();
-    let given = std::env::var("DR_SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let seed: u64 = given.unwrap_or(now);
-    println!("DR_SEED={seed}");
+    let seed = seed();
     let wanted = std::env::var("DR_POINT").unwrap_or_default();
     let mut cases = Vec::new();
     for index in 0..points(By::Files).len() {
@@ -86,7 +84,7 @@ fn cases() -> Vec<Case> {
             }
         }
     }
-    cases
+    in_turn(cases, seed)
 }
 
 /// Executables with stop points, copied away from where the next build would replace them.
@@ -216,7 +214,7 @@ fn killed_at_any_point_it_ends_where_an_undisturbed_restore_does() {
     let shop = Shop::open(&node, "live-kill", By::Snapshot, Class::WaitForFirstConsumer, 1);
     let books = shop.table("books");
     let backups = shop.back_up_both();
-    let mut told = Cases::default();
+    let mut told = Cases::in_the_minutes_given();
     for case in cases() {
         let name = format!("killed at {}, {:?}, {:?}", case.point, case.by, case.ending);
         told.case(&name, || one(&shop, &bin, &backups, &books, case));

@@ -23,6 +23,8 @@ pub(crate) struct Ended {
     pub(crate) ignored: Vec<(String, String)>,
     /// Why a test that began did nothing, as it says itself.
     pub(crate) did_nothing: Option<String>,
+    /// What a test that passed did not come to, as it says itself.
+    pub(crate) left: Vec<String>,
     /// What a test that failed told of the moment.
     pub(crate) at_failure: Vec<String>,
 }
@@ -157,6 +159,8 @@ impl Ended {
             self.failed += number("failed");
         } else if let Some((_, why)) = line.split_once("SKIPPED: ") {
             self.did_nothing = Some(why.to_owned());
+        } else if let Some((_, what)) = line.split_once("LEFT: ") {
+            self.left.push(what.to_owned());
         } else if let Some((_, line)) = line.split_once("AT FAILURE: ") {
             self.at_failure.push(line.to_owned());
         } else if let Some((name, reason)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored"))
@@ -188,6 +192,8 @@ mod tests {
         assert_eq!(ended, Ended { success: false, passed: 7, failed: 1, ignored, ..Ended::default() });
         ended.count("test b ... SKIPPED: there is no node");
         assert_eq!(ended.did_nothing.as_deref(), Some("there is no node"));
+        ended.count("LEFT: 3 of 17 cases: the time for them was over");
+        assert_eq!(ended.left, ["3 of 17 cases: the time for them was over"]);
         ended.count("AT FAILURE: pod shop/postgres-0: Pending");
         assert_eq!(ended.at_failure, ["pod shop/postgres-0: Pending"]);
     }

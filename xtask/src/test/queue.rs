@@ -31,10 +31,11 @@ pub(super) struct Went {
 }
 
 /// Suites that take longest begin first: else the last one is waited for alone.
-const FIRST: [&str; 2] = ["crash", "restore"];
+const FIRST: [&str; 3] = ["crash", "lint_truth", "restore"];
 
-/// A sweep over many points in one test.
-const SWEEP: &str = "crash";
+/// Sweeps over many cases in one test, and the minutes after which no further case begins: another one is first in each
+/// run, and a machine that is slow for a day does not make the whole run too long.
+const SWEEPS: [(&str, u64); 2] = [("crash", 16), ("lint_truth", 11)];
 
 /// What the package's test programs hold: what is to run, and what is ignored with its reason.
 pub(super) struct Listed {
@@ -112,17 +113,16 @@ pub(super) fn work(
     let mut went = Vec::new();
     while let Some(one) = next() {
         println!("[{label}] begins: {}::{}", one.suite, one.name);
-        let limit = match (one.suite.as_str(), long) {
-            (SWEEP, true) => minutes(240),
-            (SWEEP, false) => minutes(60),
-            _ => minutes(25),
-        };
+        let sweep = SWEEPS.iter().find(|(suite, _)| *suite == one.suite).map(|(_, minutes)| *minutes);
+        let limit = if sweep.is_some() && long { minutes(240) } else { minutes(25) };
         let mut command = Command::new(&one.program);
         command.args(["--exact", &one.name, "--include-ignored", "--nocapture"]);
         command.envs(env.iter().map(|(name, value)| (*name, value)));
         command.env("RUST_BACKTRACE", "0");
         if long {
             command.env("DR_LONG", "1");
+        } else if let Some(minutes) = sweep {
+            command.env("DR_MINUTES", minutes.to_string());
         }
         let began = Instant::now();
         let ended = Cargo::run_labelled(&mut command, limit, label);

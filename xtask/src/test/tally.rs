@@ -37,9 +37,12 @@ impl Tally {
             let name = format!("{}::{}", one.suite, one.name);
             match ended {
                 Ok(Ended { did_nothing: Some(why), success: true, .. }) => self.skip(&name, &why),
-                Ok(Ended { success, passed, failed, at_failure, .. }) => {
+                Ok(Ended { success, passed, failed, left, at_failure, .. }) => {
                     if !success {
                         self.failed_on_a_node(&name, &at_failure);
+                    }
+                    for what in left {
+                        self.skip(&name, &what);
                     }
                     self.tests(&name, passed, failed, success, took);
                 }
@@ -84,6 +87,7 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use super::super::queue::One;
     use super::*;
 
     #[test]
@@ -92,6 +96,17 @@ mod tests {
         tally.tests("ours", 12, 0, false, Duration::ZERO);
         tally.skip("the node", "no root");
         assert_eq!(tally.last_line(), "12 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn what_a_sweep_did_not_come_to_is_skipped_and_not_passed() {
+        let mut tally = Tally::default();
+        let one = One { program: "/bin/true".into(), suite: "crash".to_owned(), name: "killed".to_owned() };
+        let left = vec!["3 of 17 cases: the time for them was over".to_owned()];
+        let ended = Ok(Ended { success: true, passed: 1, left, ..Ended::default() });
+        tally.went(vec![Went { one, ended, took: Duration::ZERO }]);
+        assert_eq!(tally.skipped, ["skipped: crash::killed: 3 of 17 cases: the time for them was over"]);
+        assert_eq!(tally.last_line(), "1 passed, 0 failed, 1 skipped");
     }
 
     #[test]

@@ -22,6 +22,14 @@ fn location(on: &On<'_>) -> String {
     format!("the location is {phase}")
 }
 
+fn with(config: &str, storage: &str, more: &str) -> String {
+    let storage = format!("{{bucket: {BUCKET}, prefix: truth{storage}}}");
+    velero(
+        "BackupStorageLocation",
+        &format!("provider: aws\nvalidationFrequency: 5s\nobjectStorage: {storage}\nconfig: {config}\n{more}"),
+    )
+}
+
 pub(super) fn rules(truths: &mut Truths<'_, '_>) {
     let default = truths.shop.node.get(&DEFAULT);
     let bucket = truths.shop.node.dir().join("s3/data").join(BUCKET);
@@ -29,13 +37,6 @@ pub(super) fn rules(truths: &mut Truths<'_, '_>) {
     drop(std::fs::remove_dir_all(&bucket));
     std::fs::create_dir_all(bucket).expect("make a bucket");
     let config = default["spec"]["config"].to_string();
-    let with = |config: &str, storage: &str, more: &str| {
-        let storage = format!("{{bucket: {BUCKET}, prefix: truth{storage}}}");
-        velero(
-            "BackupStorageLocation",
-            &format!("provider: aws\nvalidationFrequency: 5s\nobjectStorage: {storage}\nconfig: {config}\n{more}"),
-        )
-    };
     let mut keyed = default["spec"]["config"].clone();
     keyed["accessKeyId"] = Value::from("written-down");
     let right = with(&config, "", "");
@@ -63,6 +64,11 @@ pub(super) fn rules(truths: &mut Truths<'_, '_>) {
         let phase = text(&on.backed_up(), "/status/phase").to_owned();
         if phase == "FailedValidation" { format!("{phase}: nothing is backed up") } else { phase }
     });
+}
+
+/// Which of two locations is the default: the node's own is none of them meanwhile.
+pub(super) fn defaults(truths: &mut Truths<'_, '_>) {
+    let config = truths.shop.node.get(&DEFAULT)["spec"]["config"].to_string();
     let named = |name: &str, default: bool| {
         with(&config, &format!("-{name}"), &format!("default: {default}")).replace("@name@", &format!("@name@-{name}"))
     };
