@@ -21,7 +21,7 @@ spec:
     )
 }
 
-/// A Backup that takes the StatefulSets of namespaces and misses their claims.
+/// A Backup that takes the `StatefulSet`s of namespaces and misses their claims.
 fn backup(name: &str, namespaces: &str) -> String {
     format!(
         "apiVersion: velero.io/v1\nkind: Backup\nmetadata: {{name: {name}, namespace: velero}}\nspec:\n  \
