@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::facts::{Facts, Unread};
 use crate::kind::Kind;
-use crate::object::Object;
+use crate::object::{Json, Object};
 
 /// Kinds whose pod template may mount a claim by name, with where the template is.
 pub const WORKLOADS: &[(Kind, &str)] = &[
@@ -52,11 +52,7 @@ pub fn of_stateful_set(set: &Object) -> Vec<String> {
 }
 
 /// The claims that a list of volumes names.
-pub fn named_in(object: &Object, volumes: &str) -> Vec<String> {
-    object
-        .list_at(volumes)
-        .iter()
-        .filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str))
-        .map(str::to_owned)
-        .collect()
+pub fn named_in<J: Json>(object: &Object<J>, volumes: &str) -> Vec<String> {
+    let claim = |volume: &J| volume.field("persistentVolumeClaim")?.field("claimName")?.text().map(str::to_owned);
+    object.list_at(volumes).iter().filter_map(claim).collect()
 }

@@ -39,44 +39,98 @@ impl fmt::Display for Key {
     }
 }
 
+/// JSON that an object is made of: `serde_json`'s own, or another that takes less memory.
+pub trait Json: Sized {
+    /// The value of a field, where it is a map.
+    fn field(&self, name: &str) -> Option<&Self>;
+    /// The fields in their order, where it is a map.
+    fn fields(&self) -> impl Iterator<Item = (&str, &Self)>;
+    /// The elements, where it is a list.
+    fn items(&self) -> Option<&[Self]>;
+    fn text(&self) -> Option<&str>;
+    fn int(&self) -> Option<i64>;
+    fn truth(&self) -> Option<bool>;
+    fn is_nothing(&self) -> bool;
+}
+
+impl Json for Value {
+    fn field(&self, name: &str) -> Option<&Self> {
+        self.as_object()?.get(name)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+    }
+
+    fn items(&self) -> Option<&[Self]> {
+        self.as_array().map(Vec::as_slice)
+    }
+
+    fn text(&self) -> Option<&str> {
+        self.as_str()
+    }
+
+    fn int(&self) -> Option<i64> {
+        self.as_i64()
+    }
+
+    fn truth(&self) -> Option<bool> {
+        self.as_bool()
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.is_null()
+    }
+}
+
+/// What a JSON pointer (`/spec/replicas`) leads to. Asked of every object by every rule: it copies no word.
+pub fn at<'j, J: Json>(value: &'j J, pointer: &str) -> Option<&'j J> {
+    if pointer.is_empty() {
+        return Some(value);
+    }
+    pointer.strip_prefix('/')?.split('/').try_fold(value, |value, word| match value.items() {
+        Some(items) => items.get(index(word)?),
+        None if word.contains('~') => value.field(&word.replace("~1", "/").replace("~0", "~")),
+        None => value.field(word),
+    })
+}
+
+/// As RFC 6901 writes one.
+fn index(word: &str) -> Option<usize> {
+    let other = word.starts_with('+') || word.starts_with('0') && word.len() > 1;
+    word.parse().ok().filter(|_| !other)
+}
+
 /// One object as the API server or a backup's archive gave it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Object(pub Value);
+pub struct Object<J = Value>(pub J);
 
-impl Object {
+impl<J: Json> Object<J> {
     /// The value at a JSON pointer (`/spec/replicas`).
-    pub fn at(&self, pointer: &str) -> Option<&Value> {
-        // Asked of every object by every rule: serde_json would copy each of the words.
-        let words = pointer.strip_prefix('/').filter(|words| !words.contains('~'));
-        let Some(words) = words else { return self.0.pointer(pointer) };
-        words.split('/').try_fold(&self.0, |value, word| match value {
-            Value::Object(map) => map.get(word),
-            Value::Array(_) => value.pointer(&format!("/{word}")),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-        })
+    pub fn at(&self, pointer: &str) -> Option<&J> {
+        at(&self.0, pointer)
     }
 
     pub fn str_at(&self, pointer: &str) -> Option<&str> {
-        self.at(pointer).and_then(Value::as_str)
+        self.at(pointer).and_then(J::text)
     }
 
     pub fn i64_at(&self, pointer: &str) -> Option<i64> {
-        self.at(pointer).and_then(Value::as_i64)
+        self.at(pointer).and_then(J::int)
     }
 
     pub fn bool_at(&self, pointer: &str) -> Option<bool> {
-        self.at(pointer).and_then(Value::as_bool)
+        self.at(pointer).and_then(J::truth)
     }
 
     /// The elements of a list, none when it is absent.
-    pub fn list_at(&self, pointer: &str) -> &[Value] {
-        self.at(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    pub fn list_at(&self, pointer: &str) -> &[J] {
+        self.at(pointer).and_then(J::items).unwrap_or_default()
     }
 
-    /// Asked of every object for every claim of a large plan: a JSON pointer would copy its words each time.
     fn metadata(&self, field: &str) -> Option<&str> {
-        self.0.get("metadata")?.get(field)?.as_str()
+        self.0.field("metadata")?.field(field)?.text()
     }
 
     /// Empty only for an object that no server would have answered with.
@@ -97,11 +151,11 @@ impl Object {
     }
 
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.at("/metadata/labels")?.get(key)?.as_str()
+        self.at("/metadata/labels")?.field(key)?.text()
     }
 
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.at("/metadata/annotations")?.get(key)?.as_str()
+        self.at("/metadata/annotations")?.field(key)?.text()
     }
 
     pub fn labels(&self) -> BTreeMap<String, String> {
@@ -110,15 +164,15 @@ impl Object {
 
     /// Being deleted: it has a deletion timestamp.
     pub fn is_terminating(&self) -> bool {
-        self.at("/metadata/deletionTimestamp").is_some_and(|value| !value.is_null())
+        self.at("/metadata/deletionTimestamp").is_some_and(|value| !value.is_nothing())
     }
 
     /// The controlling owner's `apiVersion`, `kind`, `name` and `uid`.
     pub fn controller(&self) -> Option<Owner> {
-        self.list_at("/metadata/ownerReferences")
-            .iter()
-            .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
-            .and_then(|owner| serde_json::from_value(owner.clone()).ok())
+        let mut owners = self.list_at("/metadata/ownerReferences").iter();
+        let owner = owners.find(|owner| owner.field("controller").and_then(J::truth) == Some(true))?;
+        let text = |field: &str| owner.field(field).and_then(J::text).map(str::to_owned);
+        Some(Owner { api_version: text("apiVersion")?, kind: text("kind")?, name: text("name")?, uid: text("uid")? })
     }
 }
 
@@ -133,13 +187,9 @@ pub struct Owner {
 }
 
 /// A string-to-string map such as labels or `matchLabels`; values that are no strings are left out.
-pub fn string_map(value: Option<&Value>) -> BTreeMap<String, String> {
-    value
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
+pub fn string_map<J: Json>(value: Option<&J>) -> BTreeMap<String, String> {
+    let fields = value.into_iter().flat_map(J::fields);
+    fields.filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned()))).collect()
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ impl<'i> Derived<'i> {
 
     /// A backup and who would make it; none where what decides is not known.
     fn request(&self, context: &Context<'_>, backup: &Object) -> Option<(Backup, Server)> {
-        let mut request = Backup::of(&backup.raw).ok()?;
+        let mut request = Backup::of(&backup.loose()).ok()?;
         if let Some(name) = request.spec.policy_name() {
             request.policies = policies(context, name, backup.raw.namespace())?;
         }

@@ -2,11 +2,11 @@
 //! the file, the order of documents, and how something is worded.
 
 use dr_yaml::Path;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::finding::Finding;
 use crate::input::{Input, Object};
+use crate::json::Value;
 
 /// Digits of a fingerprint.
 pub(crate) const DIGITS: usize = 32;
@@ -50,7 +50,7 @@ fn identity(object: &Object) -> String {
 /// What stands there, where it is no map: whatever else changes in one leaves a finding about it what it was.
 fn value(object: &Object, path: &Path) -> String {
     let plain = |value: &Value| !value.is_object() && !value.is_array();
-    match path.within(&object.raw.0) {
+    match object.raw.0.within(path) {
         Some(Value::Array(items)) if items.iter().all(plain) => Value::Array(items.clone()).to_string(),
         Some(value) if plain(value) => value.to_string(),
         Some(_) | None => String::new(),

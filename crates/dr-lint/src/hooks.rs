@@ -1,8 +1,8 @@
 //! Velero's backup hooks as rules ask for them.
 
 use dr_yaml::Path;
-use serde_json::Value;
 
+use crate::json::Value;
 use crate::velero::Spec;
 
 /// Before or behind the backup of a pod.

@@ -1,15 +1,13 @@
 //! What is judged: files with their documents, and the objects in them.
 
-use std::sync::Arc;
-
 use dr_core::kind::Kind;
-use dr_core::object::Object as Raw;
 use dr_yaml::{Encoding, Lines, Node, NodeId, Path, Problem, SideBySide, Span, Text, Tree};
 use serde_json::Value;
 
 use crate::baseline::Baseline;
 use crate::document::Document;
 use crate::finding::Finding;
+use crate::json;
 use crate::live::Cluster;
 use crate::shell::{self, Command, Language};
 use crate::values::{self, Rendered, Template};
@@ -92,6 +90,9 @@ pub(crate) fn one_by_one(count: usize, work: &(dyn Fn(usize) + Sync)) {
     (0..count).for_each(work);
 }
 
+/// An object as kubectl reads it.
+pub type Raw = dr_core::object::Object<json::Value>;
+
 /// One object of a document; a `List` has several.
 #[derive(Debug)]
 pub struct Object {
@@ -101,7 +102,7 @@ pub struct Object {
     pub document: usize,
     /// From the document's root to the object: `items[3]`, or nothing; of one that a chart makes to its values.
     pub base: Path,
-    pub raw: Arc<Raw>,
+    pub raw: Raw,
     pub kind: Option<Kind>,
     pub context: bool,
     /// Of a cluster, as it is there now.
@@ -250,7 +251,7 @@ fn objects_of(source: Option<&str>, value: Value, context: bool, command: Option
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     let written = found.into_iter().map(|(base, raw)| Rendered { base, raw, template: None });
     let objects = written.chain(made).map(|Rendered { base, raw, template: chart }| {
-        let raw = Arc::new(Raw(raw));
+        let raw = dr_core::object::Object(json::Value::from(raw));
         let kind = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""));
         let (source, command) = (source.map(str::to_owned), command.cloned().map(Box::new));
         let (live, placed) = (false, false);
@@ -290,6 +291,11 @@ pub(crate) fn is_template(text: &str) -> bool {
 }
 
 impl Object {
+    /// The same for what asks of `serde_json`'s values.
+    pub(crate) fn loose(&self) -> dr_core::object::Object {
+        dr_core::object::Object(self.raw.0.loose())
+    }
+
     pub fn name(&self) -> &str {
         self.raw.name()
     }

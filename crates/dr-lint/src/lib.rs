@@ -13,6 +13,7 @@ mod fingerprint;
 pub mod fix;
 mod hooks;
 pub mod input;
+pub mod json;
 pub mod judge;
 pub mod live;
 mod restored;

@@ -6,11 +6,10 @@
 //! Backups and Restores that are still to be made. What is over is for `backup verify`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use dr_core::facts::{Facts, Listed};
 use dr_core::kind::Kind;
-use dr_core::object::Object as Raw;
+use dr_core::object::{Json, Object as Raw};
 use dr_core::redact;
 use dr_core::schedule;
 use dr_core::select::{Backup, Version};
@@ -77,7 +76,8 @@ impl Input {
         let named = self
             .objects
             .iter()
-            .filter_map(|object| Backup::of(&object.raw).ok()?.spec.policy_name().map(str::to_owned));
+            .filter(|object| matches!(object.kind, Some(Kind::Backup | Kind::Schedule)))
+            .filter_map(|object| Backup::of(&object.loose()).ok()?.spec.policy_name().map(str::to_owned));
         named.collect()
     }
 
@@ -141,12 +141,13 @@ impl Input {
         let policies = self.policies_named();
         for object in &mut self.objects {
             let policy = object.kind == Some(Kind::ConfigMap) && policies.contains(object.raw.name());
-            if object.raw.namespace().is_none()
-                && (object.is_velero() || policy)
-                && let Some(metadata) =
-                    Arc::make_mut(&mut object.raw).0.get_mut("metadata").and_then(Value::as_object_mut)
-            {
+            if object.raw.namespace().is_some() || !(object.is_velero() || policy) {
+                continue;
+            }
+            let mut raw = object.loose();
+            if let Some(metadata) = raw.0.get_mut("metadata").and_then(Value::as_object_mut) {
                 metadata.insert("namespace".to_owned(), json!(cluster.velero_namespace));
+                object.raw = dr_core::object::Object(raw.0.into());
                 object.placed = true;
                 cluster.placed += 1;
             }
@@ -210,7 +211,7 @@ fn is_pointed_at(kind: Kind, raw: &Raw) -> bool {
 }
 
 /// Its pods and claims are told of by what made it.
-pub(crate) fn has_known_controller(raw: &Raw) -> bool {
+pub(crate) fn has_known_controller<J: Json>(raw: &Raw<J>) -> bool {
     let owner = raw.controller().and_then(|owner| Kind::of(&owner.api_version, &owner.kind));
     owner.is_some_and(|kind| CONTROLLERS.contains(&kind))
 }
@@ -221,7 +222,7 @@ fn object(kind: Kind, raw: Raw, judged: bool) -> Object {
         file: 0,
         document: 0,
         base: Path::root(),
-        raw: Arc::new(raw),
+        raw: dr_core::object::Object(raw.0.into()),
         kind: Some(kind),
         context: !judged,
         live: true,

@@ -3,9 +3,9 @@
 use dr_core::claims::WORKLOADS;
 use dr_core::kind::Kind;
 use dr_core::select::glob::Glob;
-use serde_json::Value;
 
 use crate::input::Object;
+use crate::json::Value;
 use crate::judge::Context;
 use crate::velero::{Spec, server_of};
 

@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 
 use dr_yaml::Path;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::finding::{Draft, on, on_key};
 use crate::input::Object;
+use crate::json::Value;
 use crate::judge::Context;
 use crate::velero::Version;
 
@@ -33,7 +33,7 @@ struct Schema {
     properties: BTreeMap<String, Schema>,
     items: Option<Box<Schema>>,
     required: Vec<String>,
-    r#enum: Vec<Value>,
+    r#enum: Vec<serde_json::Value>,
     nullable: bool,
     additional_properties: Option<Box<Schema>>,
     min_items: Option<usize>,
@@ -87,10 +87,10 @@ impl Walk<'_> {
         let Some(map) = value.as_object() else { return };
         for (key, value) in map {
             // The API server's own, whatever the schema says of them.
-            if root && matches!(key.as_str(), "apiVersion" | "kind" | "metadata") {
+            if root && matches!(key, "apiVersion" | "kind" | "metadata") {
                 continue;
             }
-            let path = path.clone().key(key.as_str());
+            let path = path.clone().key(key);
             if let Some(schema) = schema.properties.get(key).or(schema.additional_properties.as_deref()) {
                 self.value(schema, value, &path);
             } else if !schema.preserve {
@@ -99,7 +99,7 @@ impl Walk<'_> {
                 self.add(Misfit::UnknownField, draft);
             }
         }
-        for name in schema.required.iter().filter(|name| map.get(*name).is_none_or(Value::is_null)) {
+        for name in schema.required.iter().filter(|name| map.get(name).is_none_or(Value::is_null)) {
             // What is null and may not be is told once, as a value of the wrong type.
             if !map.contains_key(name) {
                 let draft = on_key(self.object, path.clone(), format!("the field {name:?} is required here"));
@@ -118,17 +118,17 @@ impl Walk<'_> {
             "array" => value.is_array(),
             "string" => value.is_string(),
             "boolean" => value.is_boolean(),
-            "integer" => value.is_i64() || value.is_u64(),
+            "integer" => value.is_whole(),
             "number" => value.is_number(),
-            _ => !schema.int_or_string || value.is_string() || value.is_i64(),
+            _ => !schema.int_or_string || value.is_string() || value.as_i64().is_some(),
         };
         if !fits {
             let message = format!("{} is wanted here, and this is {}", name(&schema.r#type), shown(value));
             self.add(Misfit::OtherType, on(self.object, path.clone(), message));
             return;
         }
-        if !schema.r#enum.is_empty() && !schema.r#enum.contains(value) {
-            let known: Vec<&str> = schema.r#enum.iter().filter_map(Value::as_str).collect();
+        if !schema.r#enum.is_empty() && !schema.r#enum.contains(&value.loose()) {
+            let known: Vec<&str> = schema.r#enum.iter().filter_map(serde_json::Value::as_str).collect();
             let message = format!("{} is not known here; known: {}", value, known.join(", "));
             self.add(Misfit::UnknownValue, on(self.object, path.clone(), message));
         }

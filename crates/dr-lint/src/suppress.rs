@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::document::Instruction;
 use crate::finding::{By, Finding, Silenced};
 use crate::input::{File, Input};
+use crate::json::Value;
 use crate::judge::Chosen;
 use crate::rule::Family;
 use crate::rules::RULES;
@@ -171,7 +171,7 @@ fn annotations(input: &Input) -> Vec<Comment> {
             found.push(Comment {
                 annotation: true,
                 file: object.file,
-                span: input.span(object, &Path::keys("metadata.annotations").key(key.as_str()), true),
+                span: input.span(object, &Path::keys("metadata.annotations").key(key), true),
                 rules: vec![rule.to_owned()],
                 reason: reason.as_str().unwrap_or_default().trim().to_owned(),
                 over: input.whole(object),

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use dr_core::kind::Kind;
 use dr_core::select::Server;
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::input::{Input, Object};
+use crate::json::Value;
 use crate::judge::Context;
 
 /// A minor version of Velero whose schemas are built in.
@@ -154,7 +154,7 @@ impl<'i> Context<'i> {
             let (key, text) = data.iter().next()?;
             let document = dr_yaml::read(&dr_yaml::Text::from(text.as_str()?)).documents.into_iter().next()?;
             let value = document.tree.ok()?.value().ok()?;
-            Some((config, Path::keys("data").key(key.as_str()), value))
+            Some((config, Path::keys("data").key(key), Value::from(value)))
         });
         read.collect()
     }
@@ -184,7 +184,8 @@ impl<'i> Context<'i> {
             its_own && containers.iter().any(|container| container.to_string().contains("velero"))
         };
         let servers = self.seen(Kind::Deployment).filter(of_velero);
-        let servers = servers.filter_map(|object| Some((object, Server::of(&object.raw, Some(self.version())).ok()?)));
+        let servers =
+            servers.filter_map(|object| Some((object, Server::of(&object.loose(), Some(self.version())).ok()?)));
         let mut servers: Vec<_> = servers.collect();
         // Values are a part of what a chart makes the cluster's of.
         servers.sort_by_key(|(object, _)| own.is_some() && object.chart.is_some());

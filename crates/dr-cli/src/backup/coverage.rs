@@ -91,8 +91,9 @@ async fn judge(
     if let Some(name) = &server.global_policies_name {
         server.global_policies = policies(session.velero_config(name).await?);
     }
-    let asked = match manifest {
-        Some(manifest) => manifest.backups(Some(server.version))?,
+    let of_file = manifest.map(|manifest| manifest.backups(Some(server.version))).transpose()?;
+    let asked = match &of_file {
+        Some(found) => found.iter().collect(),
         None => asked(&cluster, velero, args)?,
     };
     let mut assumed: Vec<String> = unknown_version(server.version).into_iter().collect();

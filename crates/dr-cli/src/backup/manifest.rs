@@ -52,7 +52,7 @@ impl Manifest {
     }
 
     /// The Backups and Schedules in it, as a server of this version takes them.
-    pub(crate) fn backups(&self, version: Option<Version>) -> Result<Vec<&Object>, Failure> {
+    pub(crate) fn backups(&self, version: Option<Version>) -> Result<Vec<Object>, Failure> {
         let Self { name, input } = self;
         if input.files.iter().any(|file| file.template) {
             let hint = "render it first: helm template CHART | kubectl dr backup coverage --ns NAMESPACE -f -";
@@ -67,7 +67,7 @@ impl Manifest {
         let backups = input.objects.iter().filter(|object| {
             object.is_velero() && (object.kind == Some(Kind::Backup) || object.kind == Some(Kind::Schedule))
         });
-        let found: Vec<&Object> = backups.map(|object| &*object.raw).collect();
+        let found: Vec<Object> = backups.map(|object| Object(object.raw.0.loose())).collect();
         if found.is_empty() {
             let held: Vec<String> = input.objects.iter().map(dr_lint::Object::label).collect();
             let held = if held.is_empty() { "no manifest".to_owned() } else { held.join(", ") };
@@ -148,7 +148,7 @@ spec:
         );
         let manifest = read(&text);
         let found = manifest.backups(None).unwrap();
-        assert_eq!(found.iter().map(|object| object.name()).collect::<Vec<_>>(), ["nightly"]);
+        assert_eq!(found.iter().map(Object::name).collect::<Vec<_>>(), ["nightly"]);
         let policies = BTreeMap::from([("p".to_owned(), "x: 1".to_owned())]);
         assert_eq!(manifest.config("velero", "policies"), Some(policies));
         assert_eq!(manifest.config("velero", "others"), None);

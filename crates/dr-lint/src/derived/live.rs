@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use dr_core::claims::{WORKLOADS, named_in};
 use dr_core::kind::Kind;
-use dr_core::object::Object as Raw;
+use dr_core::object::{Json, Object as Raw};
 use dr_yaml::Path;
 use serde_json::{Value, json};
 
 use super::{Claim, NOWHERE};
-use crate::input::{Input, Object};
+use crate::input::{self, Input, Object};
+use crate::json;
 use crate::judge::Context;
 use crate::live::{Cluster, has_known_controller};
 
@@ -59,7 +60,7 @@ pub(super) fn decides(kind: Kind) -> bool {
 pub(super) fn default_class(context: &Context<'_>) -> Option<String> {
     const MARKS: [&str; 2] =
         ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
-    let mut classes: Vec<&Raw> = context.seen(Kind::StorageClass).map(|class| &*class.raw).collect();
+    let mut classes: Vec<&input::Raw> = context.seen(Kind::StorageClass).map(|class| &class.raw).collect();
     classes.retain(|class| MARKS.iter().any(|mark| class.annotation(mark) == Some("true")));
     // Of several the newest.
     let newest = classes.into_iter().max_by_key(|class| class.str_at("/metadata/creationTimestamp"));
@@ -124,7 +125,7 @@ impl<'i> Living<'i> {
     }
 
     /// The pods that a workload of a file will have, each with its node: as they are named now, or one that is new.
-    pub(super) fn pods_of(&self, kind: Option<Kind>, namespace: &str, raw: &Raw) -> Vec<(String, String)> {
+    pub(super) fn pods_of(&self, kind: Option<Kind>, namespace: &str, raw: &input::Raw) -> Vec<(String, String)> {
         let at = kind.map(|kind| (kind, namespace.to_owned(), raw.name().to_owned()));
         let now = at.and_then(|at| self.remade.get(&at)).into_iter().flatten();
         let mut pods: Vec<(String, String)> = now.map(|(pod, node)| ((*pod).to_owned(), (*node).to_owned())).collect();
@@ -184,7 +185,7 @@ impl<'i> Living<'i> {
         if !needed || kind == Kind::Pod && self.outdated.contains(&place(&object.raw)) {
             return None;
         }
-        Some(Arc::clone(&object.raw))
+        Some(Arc::new(object.loose()))
     }
 
     /// A location of a file has the status of the one in whose place it stands.
@@ -212,7 +213,7 @@ impl<'i> Living<'i> {
         let mut found = Vec::new();
         if object.kind == Some(Kind::StatefulSet) {
             for (at, template) in raw.list_at("/spec/volumeClaimTemplates").iter().enumerate() {
-                let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else { continue };
+                let Some(volume) = template.pointer("/metadata/name").and_then(json::Value::as_str) else { continue };
                 let of_it = self.of_template(namespace, volume, raw.name());
                 let template = Path::keys("spec.volumeClaimTemplates").index(at);
                 found.extend(of_it.into_iter().map(|name| claim(name, Some(template.clone()))));
@@ -238,18 +239,18 @@ fn volumes_of(kind: Option<Kind>) -> Path {
     Path::keys(&template.replace('/', ".")).key("spec").key("volumes")
 }
 
-fn place(raw: &Raw) -> (&str, &str) {
+fn place<J: Json>(raw: &Raw<J>) -> (&str, &str) {
     (raw.namespace().unwrap_or_default(), raw.name())
 }
 
-fn mounted(pod: &Raw) -> impl Iterator<Item = &str> {
+fn mounted(pod: &input::Raw) -> impl Iterator<Item = &str> {
     pod.list_at("/spec/volumes")
         .iter()
         .filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName")?.as_str())
 }
 
 /// What has made it, where a file stands in the place of that.
-fn rewritten(cluster: &Cluster, raw: &Raw) -> Option<Place> {
+fn rewritten(cluster: &Cluster, raw: &input::Raw) -> Option<Place> {
     let owner = raw.controller()?;
     let kind = Kind::of(&owner.api_version, &owner.kind)?;
     let at = (kind, raw.namespace().unwrap_or_default().to_owned(), owner.name);

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::live::{self, Living};
 use super::{Claim, NO_CLASS, NOWHERE};
-use crate::input::Object;
+use crate::input::{self, Object};
+use crate::json;
 use crate::judge::Context;
 
 /// Objects by their places.
@@ -140,8 +141,8 @@ impl<'l, 'i> Making<'l, 'i> {
                 Some(Kind::StatefulSet | Kind::Deployment) => self.workload(object),
                 Some(Kind::BackupStorageLocation) => self.location(object),
                 Some(Kind::PersistentVolumeClaim) => self.claim(object),
-                Some(Kind::Namespace) => self.push(|| active(&object.raw)),
-                Some(Kind::Pod | Kind::PersistentVolume) => self.objects.push(placed(&object.raw)),
+                Some(Kind::Namespace) => self.push(|| active(object.loose())),
+                Some(Kind::Pod | Kind::PersistentVolume) => self.push(|| placed(object)),
                 Some(kind) => self.beside(kind, object),
                 None => {}
             }
@@ -158,7 +159,7 @@ impl<'l, 'i> Making<'l, 'i> {
         let used: BTreeSet<&str> = inside.filter_map(|object| object.namespace()).collect();
         let namespaces = used.into_iter().filter(|name| !named.contains(name)).map(|name| {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-            Arc::new(active(&Raw(namespace)))
+            Arc::new(active(Raw(namespace)))
         });
         let own: HashSet<&str> = of_kind("PersistentVolume").map(|object| object.name()).collect();
         let there = |claim: &Raw| {
@@ -196,8 +197,7 @@ impl<'l, 'i> Making<'l, 'i> {
     /// Of a file, what decides beside a cluster, where everything of its kind is known.
     fn beside(&mut self, kind: Kind, object: &'i Object) {
         let Some(living) = self.living.filter(|_| live::decides(kind)) else { return };
-        let raw = placed(&object.raw);
-        self.objects.push(if kind == Kind::DaemonSet { Arc::new(ready(raw)) } else { raw });
+        self.push(|| if kind == Kind::DaemonSet { ready(placed(object)) } else { placed(object) });
         self.add_claims(living.claims_of(object));
     }
 
@@ -205,10 +205,9 @@ impl<'l, 'i> Making<'l, 'i> {
     fn claim(&mut self, object: &'i Object) {
         let (living, class) = (self.living, self.class.clone());
         self.push(|| {
-            let raw = Arc::unwrap_or_clone(placed(&object.raw));
             let raw = match living {
-                Some(living) => living.still_bound(raw),
-                None => raw,
+                Some(living) => living.still_bound(placed(object)),
+                None => placed(object),
             };
             bound(raw, class.as_deref())
         });
@@ -217,25 +216,25 @@ impl<'l, 'i> Making<'l, 'i> {
     /// Beside a cluster it is known which locations there are.
     fn location(&mut self, object: &'i Object) {
         let Some(living) = self.living else { return };
-        self.objects.push(Arc::new(living.with_status(Raw::clone(&object.raw))));
+        self.push(|| living.with_status(object.loose()));
     }
 
     /// The controller itself with its pods and claims: those that are there, and where there is none its first pod.
     fn workload(&mut self, object: &'i Object) {
-        let raw = placed(&object.raw);
+        let raw = &object.raw;
         let (live, class) = (self.living, self.class.clone());
         let has = |namespace: &str, claim: &str| live.is_some_and(|living| living.has(namespace, claim));
         let namespace = raw.namespace().unwrap_or(NOWHERE).to_owned();
         let pods = match live {
-            Some(living) => living.pods_of(object.kind, &namespace, &raw),
+            Some(living) => living.pods_of(object.kind, &namespace, raw),
             None => vec![(format!("{}-0", raw.name()), "node".to_owned())],
         };
-        let mut volumes = raw.list_at("/spec/template/spec/volumes").to_vec();
+        let mut volumes: Vec<&json::Value> = raw.list_at("/spec/template/spec/volumes").iter().collect();
         let mut templates = Vec::new();
         for (at, template) in raw.list_at("/spec/volumeClaimTemplates").iter().enumerate() {
-            let Some(volume) = template.pointer("/metadata/name").and_then(Value::as_str) else { continue };
+            let Some(volume) = template.pointer("/metadata/name").and_then(json::Value::as_str) else { continue };
             templates.push(volume);
-            volumes.retain(|other| other.get("name").and_then(Value::as_str) != Some(volume));
+            volumes.retain(|other| other.get("name").and_then(json::Value::as_str) != Some(volume));
             let mut of_it: BTreeSet<(usize, String)> = BTreeSet::new();
             let there = live.into_iter().flat_map(|living| living.of_template(&namespace, volume, raw.name()));
             of_it.extend(there.map(|name| (name.len(), name.to_owned())));
@@ -246,7 +245,7 @@ impl<'l, 'i> Making<'l, 'i> {
                 let live = has(&namespace, &name);
                 // One that is there keeps its labels, whatever its template says now.
                 if !live {
-                    self.push(|| bound(of_template(&raw, template, &namespace, &name), class.as_deref()));
+                    self.push(|| bound(of_template(raw, template, &namespace, &name), class.as_deref()));
                 }
                 self.named.insert((namespace.clone(), name.clone()));
                 if live || std::mem::take(&mut first) {
@@ -264,7 +263,7 @@ impl<'l, 'i> Making<'l, 'i> {
             }
         }
         for volume in &volumes {
-            let claim = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str);
+            let claim = volume.pointer("/persistentVolumeClaim/claimName").and_then(json::Value::as_str);
             if let Some(name) = claim.filter(|name| self.named.insert((namespace.clone(), (*name).to_owned()))) {
                 self.claims.push(Claim {
                     workload: object,
@@ -283,38 +282,43 @@ impl<'l, 'i> Making<'l, 'i> {
                     let claimed = templates.iter().map(|volume| {
                         json!({ "name": volume, "persistentVolumeClaim": { "claimName": format!("{volume}-{pod}") } })
                     });
-                    let volumes = volumes.iter().cloned().chain(claimed).collect();
-                    of_controller(&raw, &namespace, pod, node, volumes)
+                    let volumes = volumes.iter().map(|volume| volume.loose()).chain(claimed).collect();
+                    of_controller(raw, &namespace, pod, node, volumes)
                 });
             }
         }
-        self.objects.push(raw);
+        self.push(|| placed(object));
     }
 }
 
 /// A claim as a StatefulSet makes it from its template.
-fn of_template(set: &Raw, template: &Value, namespace: &str, name: &str) -> Raw {
+fn of_template(set: &input::Raw, template: &json::Value, namespace: &str, name: &str) -> Raw {
     // Labels of the template, and over them those that the controller selects by
     // (stateful_set_utils.go:getPersistentVolumeClaims).
-    let mut labels = template.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
-    labels.extend(set.at("/spec/selector/matchLabels").and_then(Value::as_object).cloned().unwrap_or_default());
-    let annotations = template.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
-    let metadata = [("labels", Value::Object(labels)), ("annotations", annotations)];
-    let spec = template.get("spec").cloned().unwrap_or_else(|| json!({}));
+    let of_both = [template.pointer("/metadata/labels"), set.at("/spec/selector/matchLabels")];
+    let labels = of_both.into_iter().flatten().filter_map(json::Value::as_object).flatten();
+    let labels = Value::Object(labels.map(|(key, value)| (key.to_owned(), value.loose())).collect());
+    let metadata = [("labels", labels), ("annotations", part(template.pointer("/metadata/annotations")))];
+    let spec = part(template.get("spec"));
     object("PersistentVolumeClaim", namespace, name, metadata, [("spec", spec)])
 }
 
 /// A pod as a controller makes it from its template.
-fn of_controller(raw: &Raw, namespace: &str, pod: &str, node: &str, volumes: Vec<Value>) -> Raw {
-    let mut spec = raw.at("/spec/template/spec").cloned().unwrap_or_else(|| json!({}));
+fn of_controller(raw: &input::Raw, namespace: &str, pod: &str, node: &str, volumes: Vec<Value>) -> Raw {
+    let mut spec = part(raw.at("/spec/template/spec"));
     if let Some(spec) = spec.as_object_mut() {
         spec.insert("volumes".into(), Value::Array(volumes));
         spec.insert("nodeName".into(), json!(node));
     }
     let metadata = raw.at("/spec/template/metadata");
-    let part = |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned().unwrap_or_else(|| json!({}));
-    let metadata = [("labels", part("labels")), ("annotations", part("annotations"))];
+    let carried = |field: &str| part(metadata.and_then(|metadata| metadata.get(field)));
+    let metadata = [("labels", carried("labels")), ("annotations", carried("annotations"))];
     object("Pod", namespace, pod, metadata, [("spec", spec), ("status", json!({ "phase": "Running" }))])
+}
+
+/// A copy, and an empty map of what is not written.
+fn part(written: Option<&json::Value>) -> Value {
+    written.map_or_else(|| json!({}), json::Value::loose)
 }
 
 /// Of parts that are not copied once more.
@@ -334,17 +338,16 @@ fn object<const M: usize, const N: usize>(
 }
 
 /// In a namespace: kubectl's own where the manifest names none.
-fn placed(raw: &Arc<Raw>) -> Arc<Raw> {
-    let namespaced = Kind::of(raw.str_at("/apiVersion").unwrap_or(""), raw.str_at("/kind").unwrap_or(""))
-        .is_some_and(|kind| kind.info().namespaced);
-    if !namespaced || raw.namespace().is_some() {
-        return Arc::clone(raw);
-    }
-    let mut raw = Arc::clone(raw);
-    if let Some(metadata) = Arc::make_mut(&mut raw).0.get_mut("metadata").and_then(Value::as_object_mut) {
+fn placed(object: &Object) -> Raw {
+    let Raw(mut value) = object.loose();
+    let namespaced = object.kind.is_some_and(|kind| kind.info().namespaced);
+    if namespaced
+        && object.raw.namespace().is_none()
+        && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+    {
         metadata.insert("namespace".into(), json!(NOWHERE));
     }
-    raw
+    Raw(value)
 }
 
 /// A claim as it is once a volume is bound to it.
@@ -383,16 +386,14 @@ fn volume_of(claim: &Raw, is_known: impl Fn(&str) -> bool) -> Option<Raw> {
 }
 
 /// A DaemonSet as it is once its pods run.
-fn ready(raw: Arc<Raw>) -> Raw {
-    let Raw(mut value) = Arc::unwrap_or_clone(raw);
+fn ready(Raw(mut value): Raw) -> Raw {
     if let Some(map) = value.as_object_mut() {
         map.entry("status").or_insert_with(|| json!({ "numberReady": 1 }));
     }
     Raw(value)
 }
 
-fn active(raw: &Raw) -> Raw {
-    let mut value = raw.0.clone();
+fn active(Raw(mut value): Raw) -> Raw {
     if let Some(map) = value.as_object_mut() {
         map.insert("status".into(), json!({ "phase": "Active" }));
     }

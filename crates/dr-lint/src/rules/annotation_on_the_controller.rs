@@ -4,6 +4,7 @@ use dr_core::kind::Kind;
 use dr_yaml::Path;
 
 use crate::finding::{Draft, on_key};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -34,11 +35,11 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             object.kind,
             Some(Kind::StatefulSet | Kind::Deployment | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job | Kind::CronJob)
         );
-        let annotations = object.raw.at("/metadata/annotations").and_then(serde_json::Value::as_object);
+        let annotations = object.raw.at("/metadata/annotations").and_then(Value::as_object);
         for key in annotations.into_iter().flatten().map(|(key, _)| key).filter(|_| controller) {
             if PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
                 let message = "Velero reads this from pods: it belongs into spec.template.metadata.annotations";
-                out.push(on_key(object, Path::keys("metadata.annotations").key(key.as_str()), message));
+                out.push(on_key(object, Path::keys("metadata.annotations").key(key), message));
             }
         }
     }

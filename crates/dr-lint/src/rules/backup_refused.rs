@@ -2,10 +2,10 @@
 
 use dr_core::select::Place;
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::derived::{self, Derived};
 use crate::finding::{Draft, on, on_key};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

@@ -1,10 +1,9 @@
 //! A hook that only shortens recovery drops the pod from the backup when it fails.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
 use crate::fix::{Change, Fix};
 use crate::hooks::{Phase, hooks, program};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

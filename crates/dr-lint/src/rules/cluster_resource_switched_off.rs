@@ -1,8 +1,7 @@
 //! A list names a cluster-scoped resource, and cluster-scoped resources are switched off.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

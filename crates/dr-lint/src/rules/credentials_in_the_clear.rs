@@ -1,9 +1,9 @@
 //! A location has credentials in its config.
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on_key};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -43,7 +43,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         for (key, _) in config.into_iter().flatten() {
             if is_credential(key) {
                 let message = "credentials belong into a Secret that spec.credential names";
-                out.push(on_key(object, Path::keys("spec.config").key(key.as_str()), message));
+                out.push(on_key(object, Path::keys("spec.config").key(key), message));
             }
         }
     }

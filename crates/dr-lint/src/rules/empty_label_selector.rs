@@ -1,9 +1,8 @@
 //! A label selector is empty.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
 use crate::fix::{Change, Fix};
+use crate::json::{Map, Value};
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -41,7 +40,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
 }
 
 /// No requirement of either kind.
-fn is_empty(selector: &serde_json::Map<String, Value>) -> bool {
+fn is_empty(selector: &Map) -> bool {
     let none = |field: &str| match selector.get(field) {
         None | Some(Value::Null) => true,
         Some(Value::Object(map)) => map.is_empty(),

@@ -1,10 +1,10 @@
 //! The label that keeps something out of backups has a value that Velero does not know.
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
 use crate::fix::{Change, Fix};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -29,7 +29,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             ["metadata.labels", "spec.template.metadata.labels", "spec.jobTemplate.spec.template.metadata.labels"]
         {
             let path = Path::keys(base).key(LABEL);
-            let Some(value) = path.within(&object.raw.0).and_then(Value::as_str) else { continue };
+            let Some(value) = object.raw.0.within(&path).and_then(Value::as_str) else { continue };
             if matches!(value, "true" | "false" | "") {
                 continue;
             }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use dr_core::kind::Kind;
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
 use crate::input::Object;
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     let labelled: HashMap<&str, &Object> = context
         .seen(Kind::Namespace)
-        .filter(|object| label().within(&object.raw.0).and_then(Value::as_str) == Some("true"))
+        .filter(|object| object.raw.0.within(&label()).and_then(Value::as_str) == Some("true"))
         .map(|object| (object.name(), object))
         .collect();
     for spec in context.backups() {

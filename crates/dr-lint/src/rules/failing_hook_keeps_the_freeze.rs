@@ -1,9 +1,8 @@
 //! A hook behind a freeze ends the pod's hooks when it fails, the one that thaws included.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
 use crate::hooks::{Frozen, Hook, Phase, hooks};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

@@ -1,6 +1,7 @@
 //! File-system backup is the default, and no pod is in the backup.
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -21,7 +22,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
         let Some(chosen) = ["defaultVolumesToFsBackup", "defaultVolumesToRestic"]
             .into_iter()
-            .find(|field| spec.get(field).and_then(serde_json::Value::as_bool) == Some(true))
+            .find(|field| spec.get(field).and_then(Value::as_bool) == Some(true))
         else {
             continue;
         };

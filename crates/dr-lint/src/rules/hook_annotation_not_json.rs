@@ -1,9 +1,9 @@
 //! The command of a hook annotation is not what it looks like.
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -31,8 +31,8 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for object in context.judged() {
         for base in ["metadata", "spec.template.metadata", "spec.jobTemplate.spec.template.metadata"] {
             let path = Path::keys(base).key("annotations");
-            let annotations = path.within(&object.raw.0).and_then(Value::as_object);
-            for (key, value) in annotations.into_iter().flatten().filter(|(key, _)| KEYS.contains(&key.as_str())) {
+            let annotations = object.raw.0.within(&path).and_then(Value::as_object);
+            for (key, value) in annotations.into_iter().flatten().filter(|(key, _)| KEYS.contains(key)) {
                 let Some(text) = value.as_str() else { continue };
                 let message = if text.starts_with('[') {
                     match serde_json::from_str::<Vec<String>>(text) {
@@ -46,7 +46,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                 } else {
                     continue;
                 };
-                out.push(on(object, path.clone().key(key.as_str()), message));
+                out.push(on(object, path.clone().key(key), message));
             }
         }
     }

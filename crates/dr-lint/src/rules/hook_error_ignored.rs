@@ -1,9 +1,9 @@
 //! A hook does not say what happens when it fails.
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on_key};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

@@ -1,9 +1,9 @@
 //! A hook's command has a shell's syntax and no shell.
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

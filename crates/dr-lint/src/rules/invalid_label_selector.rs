@@ -2,9 +2,9 @@
 
 use dr_core::select::LabelSelector;
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -34,7 +34,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         }));
         for (path, selector) in found {
             // What is of another shape is told by the schema.
-            let Ok(selector) = serde_json::from_value::<LabelSelector>(selector.clone()) else { continue };
+            let Ok(selector) = serde_json::from_value::<LabelSelector>(selector.loose()) else { continue };
             if let Err(error) = selector.valid() {
                 out.push(on(spec.object, path, format!("Kubernetes cannot read this selector: {error}")));
             }

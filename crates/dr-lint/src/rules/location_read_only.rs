@@ -2,9 +2,9 @@
 
 use dr_core::kind::Kind;
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

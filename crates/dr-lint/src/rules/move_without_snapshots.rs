@@ -1,8 +1,7 @@
 //! Snapshots are to be moved and not to be taken.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

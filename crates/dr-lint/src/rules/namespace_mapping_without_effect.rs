@@ -1,8 +1,7 @@
 //! A namespace is mapped onto itself.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -23,7 +22,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
         let mapping = spec.get("namespaceMapping").and_then(Value::as_object);
         for (from, to) in mapping.into_iter().flatten() {
-            let path = spec.at("namespaceMapping").key(from.as_str());
+            let path = spec.at("namespaceMapping").key(from);
             if to.as_str() == Some(from) {
                 out.push(on(spec.object, path, format!("{from} is mapped onto itself: it is restored in place")));
             }

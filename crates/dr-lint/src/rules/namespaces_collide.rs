@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -37,7 +37,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
         let restored = |name: &str| {
             !out_of_it.contains(&name) && (within.is_empty() || within.iter().any(|with| *with == "*" || *with == name))
         };
-        let entries = mapping.into_iter().flatten().filter_map(|(from, to)| Some((from.as_str(), to.as_str()?)));
+        let entries = mapping.into_iter().flatten().filter_map(|(from, to)| Some((from, to.as_str()?)));
         let entries = entries.filter(|(from, _)| restored(from));
         let entries: BTreeMap<&str, &str> = entries.collect();
         for (from, to) in entries {

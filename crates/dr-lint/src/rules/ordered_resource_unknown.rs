@@ -1,9 +1,9 @@
 //! An order is given for a name that Velero does not know by that spelling.
 
 use dr_core::kind::Kind;
-use serde_json::Value;
 
 use crate::finding::{Draft, on, on_key};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -24,13 +24,13 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
         let orders = spec.get("orderedResources").and_then(Value::as_object);
         for (key, names) in orders.into_iter().flatten() {
-            let path = spec.at("orderedResources").key(key.as_str());
+            let path = spec.at("orderedResources").key(key);
             let known = Kind::ALL.iter().map(|kind| kind.info());
             let meant = known.into_iter().find(|info| {
                 let singular = info.kind.to_ascii_lowercase();
                 key != info.plural && (key.eq_ignore_ascii_case(&singular) || key.eq_ignore_ascii_case(info.plural))
             });
-            let short = match key.as_str() {
+            let short = match key {
                 "po" => Some("pods"),
                 "pvc" => Some("persistentvolumeclaims"),
                 "pv" => Some("persistentvolumes"),

@@ -1,8 +1,7 @@
 //! A volume policy asks for what no volume is.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -57,7 +56,7 @@ const OF_VOLUMES: [&str; 5] = ["storageClass", "csi", "nfs", "volumeTypes", "cap
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for (object, path, value) in context.policies() {
-        let policies = value.get("volumePolicies").and_then(Value::as_array).cloned().unwrap_or_default();
+        let policies = value.get("volumePolicies").and_then(Value::as_array).unwrap_or_default();
         for (at, policy) in policies.iter().enumerate() {
             let Some(conditions) = policy.get("conditions") else { continue };
             let names = |field: &str| {
@@ -81,7 +80,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                 out.push(on(object, path.clone(), message));
             }
             let unbound = !phases.is_empty() && phases.iter().all(|phase| matches!(phase.as_str(), "Pending" | "Lost"));
-            let other = OF_VOLUMES.iter().find(|field| conditions.get(**field).is_some_and(|value| asks(field, value)));
+            let other = OF_VOLUMES.iter().find(|field| conditions.get(field).is_some_and(|value| asks(field, value)));
             if let (true, Some(field)) = (unbound, other) {
                 let message = format!(
                     "volumePolicies[{at}]: a claim that is {} has no volume, so {field} never holds",

@@ -1,8 +1,7 @@
 //! A volume policy stands behind one that takes all of its volumes.
 
-use serde_json::{Map, Value};
-
 use crate::finding::{Draft, on};
+use crate::json::{Map, Value};
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -21,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for (object, path, value) in context.policies() {
-        let policies = value.get("volumePolicies").and_then(Value::as_array).cloned().unwrap_or_default();
+        let policies = value.get("volumePolicies").and_then(Value::as_array).unwrap_or_default();
         for (at, policy) in policies.iter().enumerate() {
             let Some(own) = conditions(policy) else { continue };
             let before = policies.iter().take(at).position(|before| {
@@ -37,9 +36,9 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     }
 }
 
-fn conditions(policy: &Value) -> Option<Map<String, Value>> {
+fn conditions(policy: &Value) -> Option<Map> {
     match policy.get("conditions") {
-        None | Some(Value::Null) => Some(Map::new()),
+        None | Some(Value::Null) => Some(Map::default()),
         Some(Value::Object(map)) => Some(map.clone()),
         Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => None,
     }

@@ -1,6 +1,7 @@
 //! A reference to resource policies is of a kind that Velero does not look at.
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -20,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.backups() {
         let Some(policy) = spec.get("resourcePolicy") else { continue };
-        let Some(kind) = policy.get("kind").and_then(serde_json::Value::as_str) else { continue };
+        let Some(kind) = policy.get("kind").and_then(Value::as_str) else { continue };
         if !kind.eq_ignore_ascii_case("configmap") {
             let message = format!("Velero looks at configmap alone and ignores {kind:?} in silence");
             out.push(on(spec.object, spec.at("resourcePolicy").key("kind"), message));

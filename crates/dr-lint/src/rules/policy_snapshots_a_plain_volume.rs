@@ -1,8 +1,7 @@
 //! A volume policy wants a snapshot of what cannot have one.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -24,7 +23,7 @@ const PLAIN: [&str; 8] = ["emptyDir", "nfs", "hostPath", "local", "configMap", "
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for (object, path, value) in context.policies() {
-        let policies = value.get("volumePolicies").and_then(Value::as_array).cloned().unwrap_or_default();
+        let policies = value.get("volumePolicies").and_then(Value::as_array).unwrap_or_default();
         for (at, policy) in policies.iter().enumerate() {
             if policy.pointer("/action/type").and_then(Value::as_str) != Some("snapshot") {
                 continue;

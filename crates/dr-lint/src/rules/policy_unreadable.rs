@@ -1,12 +1,12 @@
 //! A ConfigMap of resource policies is not one that Velero can read.
 
 use dr_yaml::Path;
-use serde_json::Value;
 
 use dr_core::kind::Kind;
 
 use crate::finding::{Draft, on, on_key};
 use crate::input::Object;
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -34,7 +34,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             out.push(on_key(object, Path::keys("data"), message));
         }
         for (key, text) in data {
-            let path = Path::keys("data").key(key.as_str());
+            let path = Path::keys("data").key(key);
             for message in text.as_str().map(wrong).unwrap_or_default() {
                 out.push(on(object, path.clone(), message));
             }
@@ -55,7 +55,7 @@ fn wrong(text: &str) -> Vec<String> {
     let value = match documents.next().map(|document| document.tree.and_then(|tree| tree.value())) {
         None => return vec!["there are no policies in it".to_owned()],
         Some(Err(problem)) => return vec![format!("this is not YAML: {problem}")],
-        Some(Ok(value)) => value,
+        Some(Ok(value)) => Value::from(value),
     };
     let mut found = Vec::new();
     unknown(&value, "", &["version", "volumePolicies", "includeExcludePolicy"], &mut found);
@@ -93,7 +93,7 @@ fn wrong(text: &str) -> Vec<String> {
 
 fn unknown(value: &Value, place: &str, known: &[&str], found: &mut Vec<String>) {
     let keys = value.as_object().into_iter().flatten().map(|(key, _)| key);
-    for key in keys.filter(|key| !known.contains(&key.as_str())) {
+    for key in keys.filter(|key| !known.contains(key)) {
         let within = if place.is_empty() { String::new() } else { format!(" in {place}") };
         found.push(format!("{key:?} is not known{within}; known: {}", known.join(", ")));
     }

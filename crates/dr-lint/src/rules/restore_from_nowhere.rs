@@ -1,8 +1,7 @@
 //! A Restore names no backup and no schedule, or both.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on, on_key};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use dr_core::kind::Kind;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

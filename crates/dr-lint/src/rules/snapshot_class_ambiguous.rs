@@ -32,7 +32,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     }
     for (driver, classes) in drivers {
         let names: BTreeSet<&str> = classes.iter().map(|class| class.name()).collect();
-        let has = |class: &&Object, within: &str, key: &str| Path::keys(within).key(key).within(&class.raw.0).is_some();
+        let has = |class: &&Object, within: &str, key: &str| class.raw.0.within(&Path::keys(within).key(key)).is_some();
         let chosen = |class: &&Object| {
             has(class, "metadata.labels", "velero.io/csi-volumesnapshot-class")
                 || has(class, "metadata.annotations", "snapshot.storage.kubernetes.io/is-default-class")

@@ -25,7 +25,7 @@ const LABEL: &str = "velero.io/csi-volumesnapshot-class";
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     let label = Path::keys("metadata.labels").key(LABEL);
     let labelled: Vec<_> =
-        context.seen(Kind::VolumeSnapshotClass).filter(|class| label.within(&class.raw.0).is_some()).collect();
+        context.seen(Kind::VolumeSnapshotClass).filter(|class| class.raw.0.within(&label).is_some()).collect();
     if labelled.len() < 2 || !context.velero_chooses_classes() {
         return;
     }

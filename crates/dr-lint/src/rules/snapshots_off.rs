@@ -1,8 +1,7 @@
 //! A backup takes no snapshots, and files only of volumes that ask for it.
 
-use serde_json::Value;
-
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 use crate::velero::server_of;

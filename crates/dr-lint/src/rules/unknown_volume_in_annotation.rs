@@ -2,9 +2,9 @@
 
 use dr_core::kind::Kind;
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -26,10 +26,10 @@ const ANNOTATIONS: [&str; 2] = ["backup.velero.io/backup-volumes", "backup.veler
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for object in context.judged() {
         let Some((metadata, spec)) = pod_of(object.kind) else { continue };
-        let Some(annotations) = metadata.key("annotations").within(&object.raw.0).and_then(Value::as_object) else {
+        let Some(annotations) = object.raw.0.within(&metadata.key("annotations")).and_then(Value::as_object) else {
             continue;
         };
-        let Some(pod) = spec.within(&object.raw.0) else { continue };
+        let Some(pod) = object.raw.0.within(&spec) else { continue };
         let volumes: Vec<&str> = pod
             .get("volumes")
             .and_then(Value::as_array)

@@ -3,10 +3,10 @@
 use dr_core::go_duration::GoDuration;
 use dr_core::kind::Kind;
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
 use crate::fix::{Change, Fix};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 

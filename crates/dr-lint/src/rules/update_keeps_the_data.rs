@@ -1,6 +1,7 @@
 //! A Restore updates what exists, which is never the data.
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -19,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for spec in context.restores() {
-        if spec.get("existingResourcePolicy").and_then(serde_json::Value::as_str) == Some("update") {
+        if spec.get("existingResourcePolicy").and_then(Value::as_str) == Some("update") {
             let message = "objects that exist are patched; the data of claims that exist stays as it is";
             out.push(on(spec.object, spec.at("existingResourcePolicy"), message));
         }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use dr_core::kind::Kind;
 use dr_core::select::{Capture, Place, Reason, Rule as Why, Verdict, VolumeVerdict};
 use dr_yaml::Path;
-use serde_json::Value;
 
 use crate::derived::{self, Claim, Derived};
 use crate::finding::{Draft, on, on_key};
 use crate::input::Object;
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 use crate::velero::server_of;

@@ -1,9 +1,9 @@
 //! A Restore brings claims back without their volumes.
 
 use dr_core::kind::Kind;
-use serde_json::Value;
 
 use crate::finding::{Draft, on};
+use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 use crate::velero::Spec;
