@@ -24,6 +24,8 @@ pub struct Care {
     pub snapshot: Option<Doubt>,
     /// What is wrong with a copy made file by file.
     pub files: Option<Doubt>,
+    /// What every copy lacks unless `pre_backup` ran right before.
+    pub unsaved: Option<&'static str>,
     /// Shell that Velero runs in the container right before, with `onError: Continue`.
     pub pre_backup: Option<&'static str>,
 }

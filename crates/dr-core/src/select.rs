@@ -37,7 +37,7 @@ mod version;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Cluster, ItemRef};
-pub use hooks::{Exec, Hook, HookTrouble, Hooks, Step, hooks};
+pub use hooks::{Before, Exec, Hook, HookTrouble, Hooks, Step, before, hooks};
 pub use policy::Policies;
 pub use reason::{Place, Reason, Rule};
 pub use resources::{Resource, Resources};

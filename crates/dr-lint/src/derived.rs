@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
-use dr_core::select::{Backup, Cluster, Policies, Reason, Resources, Selection, Server, select};
+use dr_core::select::{Backup, Before, Cluster, Policies, Reason, Resources, Selection, Server, before, select};
 use dr_yaml::{Path, Step};
 use serde_json::Value;
 
@@ -36,6 +36,21 @@ pub(crate) struct Claim<'i> {
     pub(crate) volumes: Path,
     /// It is in the cluster.
     pub(crate) live: bool,
+}
+
+/// What a backup would hold.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) selection: Selection,
+    cluster: Arc<Cluster>,
+    request: Backup,
+}
+
+impl Taken {
+    /// What it would run in a pod before it takes its volumes.
+    pub(crate) fn before(&self, namespace: &str, pod: &str) -> Before {
+        before(&self.cluster, &self.request, namespace, pod)
+    }
 }
 
 /// The objects of a cluster that these manifests describe, and whose claims are whose.
@@ -182,6 +197,11 @@ impl<'i> Derived<'i> {
 
     /// What a backup of these manifests would hold; none where the Backup cannot be read, which other rules tell.
     pub(crate) fn select(&self, context: &Context<'_>, backup: &Object) -> Option<Selection> {
+        self.taken(context, backup).map(|taken| taken.selection)
+    }
+
+    /// The same with what it was judged by.
+    pub(crate) fn taken(&self, context: &Context<'_>, backup: &Object) -> Option<Taken> {
         // Of a command that hangs on variables nobody knows it.
         let spec = Path::keys(if backup.kind == Some(Kind::Schedule) { "spec.template" } else { "spec" });
         if !DECIDE.iter().all(|field| backup.knows(&spec.clone().key(*field))) {
@@ -189,7 +209,9 @@ impl<'i> Derived<'i> {
         }
         let (request, server) = self.request(context, backup)?;
         // What Velero refuses as a whole is for the rules about that.
-        Some(select(&self.reach(&request), &request, &server)).filter(|selection| selection.refused.is_empty())
+        let cluster = self.reach(&request);
+        let selection = select(&cluster, &request, &server);
+        selection.refused.is_empty().then_some(Taken { selection, cluster, request })
     }
 
     /// What makes Velero refuse a backup as a whole, as its locations and namespaces are now.

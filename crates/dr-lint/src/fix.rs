@@ -34,7 +34,7 @@ pub enum Change {
     Insert {
         map: Path,
         key: String,
-        value: String,
+        value: Value,
     },
 }
 
@@ -213,7 +213,7 @@ fn change_value(value: &mut Value, object: &Object, change: &Change) {
         }
         Change::Insert { map, key, value: new } => {
             if let Some(Value::Object(map)) = at(value, &whole(map)) {
-                map.insert(key.clone(), Value::String(new.clone()));
+                map.insert(key.clone(), new.clone());
             }
         }
     }

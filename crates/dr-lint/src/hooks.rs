@@ -91,6 +91,12 @@ impl Hook<'_> {
         }
     }
 
+    /// Whether all it does is to have what is in memory written: what is copied then is as good as without it.
+    pub(crate) fn only_writes_out(&self) -> bool {
+        let commands = self.simple_commands();
+        !commands.is_empty() && commands.iter().all(|command| is_checkpoint(command) || is_sync(command))
+    }
+
     /// Whether it runs what cannot be read here, such as a script of the image.
     pub(crate) fn runs_a_script(&self) -> bool {
         const KNOWN: [&str; 24] = [
@@ -124,6 +130,29 @@ impl Hook<'_> {
                 || command.iter().any(|word| [".sh", ".js"].iter().any(|end| word.ends_with(end)))
         })
     }
+}
+
+fn is_sync(command: &[String]) -> bool {
+    command.len() == 1 && program(command) == "sync"
+}
+
+/// `psql` that is given one CHECKPOINT or more, and nothing else.
+fn is_checkpoint(command: &[String]) -> bool {
+    let mut given = Vec::new();
+    for (at, word) in command.iter().enumerate() {
+        match word.strip_prefix("--command=") {
+            Some(sql) => given.push(sql),
+            None if word == "--command"
+                || (word.starts_with('-') && !word.starts_with("--") && word.ends_with('c')) =>
+            {
+                given.extend(command.get(at + 1).map(String::as_str));
+            }
+            None if word.starts_with("-f") || word.starts_with("--file") => return false,
+            None => {}
+        }
+    }
+    let checkpoint = |sql: &&str| sql.trim().trim_end_matches(';').trim_end().eq_ignore_ascii_case("CHECKPOINT");
+    program(command) == "psql" && !given.is_empty() && given.iter().all(checkpoint)
 }
 
 /// The name of a program without its folder.

@@ -15,6 +15,7 @@ mod cron_never_fires;
 mod dropped_document;
 mod duplicate_key;
 mod empty_label_selector;
+mod engine_without_hook;
 mod exclude_label_without_effect;
 mod excluded_namespace_is_included;
 mod failing_hook_keeps_the_freeze;
@@ -157,4 +158,5 @@ pub const RULES: &[&Rule] = &[
     &policy_snapshots_a_plain_volume::RULE,
     &location_around_another::RULE,
     &backup_refused::RULE,
+    &engine_without_hook::RULE,
 ];

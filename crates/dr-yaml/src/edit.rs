@@ -3,9 +3,11 @@
 //! An edit that cannot be made cleanly is none: flow style with comments in between, block scalars, text that stands for
 //! several places.
 
+use serde_json::Value;
+
 use crate::text::Span;
 use crate::tree::{Entry, Node, NodeId, Style, Tree};
-use crate::{Found, Path};
+use crate::{Found, Path, write};
 
 /// One replacement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +83,8 @@ pub fn remove_entry(tree: &Tree, text: &str, entry: Entry) -> Option<Edit> {
     Some(Edit::new(start..end, ""))
 }
 
-/// A further entry behind the last one of the block map at a path.
-pub fn insert(tree: &Tree, text: &str, map: &Path, key: &str, value: &str) -> Option<Edit> {
+/// A further entry behind the last one of the block map at a path: a string in its line, whatever else in block style.
+pub fn insert(tree: &Tree, text: &str, map: &Path, key: &str, value: &Value) -> Option<Edit> {
     let Found { value: id, shared, .. } = tree.find(map)?;
     let (entries, flow) = entries(tree, id)?;
     if shared || flow {
@@ -99,10 +101,19 @@ pub fn insert(tree: &Tree, text: &str, map: &Path, key: &str, value: &str) -> Op
     } else {
         "\n"
     };
-    let value = if is_plain(value) { value.to_owned() } else { quoted(value) };
-    let line = format!("{}{key}: {value}", " ".repeat(column));
+    let entry = match value {
+        Value::String(value) if is_plain(value) => format!("{key}: {value}"),
+        Value::String(value) => format!("{key}: {}", quoted(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            write(&Value::Object([(key.to_owned(), value.clone())].into_iter().collect()))
+        }
+    };
+    let indent = " ".repeat(column);
+    let lines = entry.trim_end_matches('\n').split('\n');
+    let lines = lines.map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") });
+    let lines = lines.collect::<Vec<_>>().join(newline);
     let open = !before.ends_with('\n');
-    let written = if open { format!("{newline}{line}") } else { format!("{line}{newline}") };
+    let written = if open { format!("{newline}{lines}") } else { format!("{lines}{newline}") };
     Some(Edit::new(end..end, written))
 }
 
@@ -183,7 +194,8 @@ mod tests {
 
     #[test]
     fn an_entry_comes_behind_the_last_one_in_its_column() {
-        let more = |text: &'static str| move |tree: &Tree| insert(tree, text, &Path::keys("a").index(0), "k", "Fail");
+        let more =
+            |text: &'static str| move |tree: &Tree| insert(tree, text, &Path::keys("a").index(0), "k", &"Fail".into());
         let text = "a:\n- b: 1\n  c: 2\nd: 3\n";
         check(text, more(text), Some("a:\n- b: 1\n  c: 2\n  k: Fail\nd: 3\n"));
         let text = "a:\n  - b: 1";
@@ -193,6 +205,22 @@ mod tests {
         let text = "a:\r\n- b: 1";
         check(text, more(text), Some("a:\r\n- b: 1\r\n  k: Fail"));
         let text = "a: [{b: 1}]\n";
+        check(text, more(text), None);
+    }
+
+    #[test]
+    fn what_is_no_string_comes_in_block_style_with_the_text_s_own_line_ends() {
+        let value = serde_json::json!({ "d": ["x"], "e": "1\n\n2\n" });
+        let more = |text: &'static str| {
+            let value = value.clone();
+            move |tree: &Tree| insert(tree, text, &Path::keys("a"), "k", &value)
+        };
+        let text = "a:\n  b: 1\nc: 2\n";
+        check(text, more(text), Some("a:\n  b: 1\n  k:\n    d:\n    - x\n    e: |\n      1\n\n      2\nc: 2\n"));
+        let text = "a:\r\n  b: 1";
+        let block = "a:\r\n  b: 1\r\n  k:\r\n    d:\r\n    - x\r\n    e: |\r\n      1\r\n\r\n      2";
+        check(text, more(text), Some(block));
+        let text = "a: {b: 1}\n";
         check(text, more(text), None);
     }
 

@@ -16,5 +16,6 @@ pub(super) const CARE: Care = Care {
     },
     snapshot: Some(DOUBT),
     files: Some(DOUBT),
+    unsaved: None,
     pre_backup: None,
 };

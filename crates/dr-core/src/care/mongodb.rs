@@ -14,5 +14,6 @@ pub(super) const CARE: Care = Care {
         instead: "take a snapshot, or copy the output of mongodump",
         source: "MongoDB Manual, db.fsyncLock and Back Up and Restore with Filesystem Snapshots",
     }),
+    unsaved: None,
     pre_backup: None,
 };

@@ -14,5 +14,6 @@ pub(super) const CARE: Care = Care {
         instead: "take a snapshot, or copy the output of mysqldump --single-transaction or mariadb-backup",
         source: "MySQL Reference Manual, LOCK INSTANCE FOR BACKUP: released when the session ends",
     }),
+    unsaved: None,
     pre_backup: None,
 };

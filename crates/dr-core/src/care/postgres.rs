@@ -12,5 +12,6 @@ pub(super) const CARE: Care = Care {
         instead: "take a snapshot, or copy the output of pg_dump or pg_basebackup",
         source: "PostgreSQL 15, File System Level Backup: the server must be shut down",
     }),
+    unsaved: None,
     pre_backup: engine::POSTGRES.pre_backup,
 };

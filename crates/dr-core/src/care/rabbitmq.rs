@@ -13,5 +13,6 @@ pub(super) const CARE: Care = Care {
     recognise: |container| named(container, &["rabbitmq"], &["/var/lib/rabbitmq", "/bitnami/rabbitmq"]),
     snapshot: Some(DOUBT),
     files: Some(DOUBT),
+    unsaved: None,
     pre_backup: None,
 };

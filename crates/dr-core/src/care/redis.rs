@@ -15,6 +15,7 @@ pub(super) const CARE: Care = Care {
         instead: "take a snapshot where appendonly is on",
         source: "Redis 7, Persistence: AOF backups want automatic rewrites off meanwhile",
     }),
+    unsaved: Some("what is on its disk is as old as its last save"),
     pre_backup: Some(SAVE),
 };
 

@@ -114,6 +114,30 @@ pub fn hooks(cluster: &Cluster, backup: &Backup, selection: &Selection, namespac
     troubles
 }
 
+/// What runs in a pod before its volumes are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Before {
+    /// The hook of its own annotations, in place of all others.
+    Own,
+    /// Of `hooks.resources` these entries; none where nothing runs.
+    Entries(Vec<usize>),
+}
+
+/// What a backup would run in a pod of the cluster before it takes its volumes; of no pod it is nothing.
+///
+/// `internal/hook/item_hook_handler.go:DefaultItemHookHandler.HandleHooks` at v1.18.3
+pub fn before(cluster: &Cluster, backup: &Backup, namespace: &str, pod: &str) -> Before {
+    let mut pods = cluster.of_namespace(PODS, namespace).map(|(_, item)| item);
+    let Some(pod) = pods.find(|item| item.reference.name == pod) else { return Before::Entries(Vec::new()) };
+    if annotation(pod, Phase::Pre).is_some() {
+        return Before::Own;
+    }
+    let entries = backup.spec.hooks.iter().flat_map(|hooks| &hooks.resources).enumerate();
+    let executes = |hook: &Hook| hook.pre.iter().any(|step| step.exec.is_some());
+    let acting = entries.filter(|(_, hook)| executes(hook) && hook.acts_in(cluster, namespace, pod));
+    Before::Entries(acting.map(|(at, _)| at).collect())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Pre,

@@ -2,7 +2,7 @@
 
 use crate::finding::{Draft, on};
 use crate::fix::{Change, Fix};
-use crate::hooks::{Phase, hooks, program};
+use crate::hooks::{Phase, hooks};
 use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
@@ -27,10 +27,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                 continue;
             }
             // Whatever else is done in the same command may be worth failing for.
-            let commands = hook.simple_commands();
-            let told =
-                !commands.is_empty() && commands.iter().all(|command| is_checkpoint(command) || is_sync(command));
-            if told {
+            if hook.only_writes_out() {
                 let path = hook.path.clone().key("onError");
                 let message = "when this fails the pod is not in the backup at all; without it the data would be";
                 let fix = Fix {
@@ -42,27 +39,4 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
             }
         }
     }
-}
-
-fn is_sync(command: &[String]) -> bool {
-    command.len() == 1 && program(command) == "sync"
-}
-
-/// `psql` that is given one CHECKPOINT or more, and nothing else.
-fn is_checkpoint(command: &[String]) -> bool {
-    let mut given = Vec::new();
-    for (at, word) in command.iter().enumerate() {
-        match word.strip_prefix("--command=") {
-            Some(sql) => given.push(sql),
-            None if word == "--command"
-                || (word.starts_with('-') && !word.starts_with("--") && word.ends_with('c')) =>
-            {
-                given.extend(command.get(at + 1).map(String::as_str));
-            }
-            None if word.starts_with("-f") || word.starts_with("--file") => return false,
-            None => {}
-        }
-    }
-    let checkpoint = |sql: &&str| sql.trim().trim_end_matches(';').trim_end().eq_ignore_ascii_case("CHECKPOINT");
-    program(command) == "psql" && !given.is_empty() && given.iter().all(checkpoint)
 }
