@@ -30,6 +30,11 @@ pub enum Change {
     Remove {
         path: Path,
     },
+    /// Another name for the key at a path.
+    Rename {
+        path: Path,
+        to: String,
+    },
     /// A further entry of a map.
     Insert {
         map: Path,
@@ -49,6 +54,7 @@ fn edit(input: &Input, object: &Object, fix: &Fix) -> Option<Edit> {
     match &fix.change {
         Change::Set { path, to } => edit::set(tree, &whole(path), to),
         Change::Remove { path } => edit::remove(tree, text, &whole(path)),
+        Change::Rename { path, to } => edit::rename(tree, &whole(path), to),
         Change::Insert { map, key, value } => edit::insert(tree, text, &whole(map), key, value),
     }
 }
@@ -71,6 +77,9 @@ pub fn command(input: &Input, finding: &Finding) -> Option<String> {
     let operation = match change {
         Change::Set { path, to } => json!({ "op": "replace", "path": pointer(path), "value": to }),
         Change::Remove { path } => json!({ "op": "remove", "path": pointer(path) }),
+        Change::Rename { path, to } => {
+            json!({ "op": "move", "from": pointer(path), "path": pointer(&path.parent().key(to.as_str())) })
+        }
         Change::Insert { map, key, value } => {
             json!({ "op": "add", "path": pointer(&map.clone().key(key.as_str())), "value": value })
         }
@@ -209,6 +218,15 @@ fn change_value(value: &mut Value, object: &Object, change: &Change) {
             let path = whole(path);
             if let (Some(Step::Key(key)), Some(Value::Object(map))) = (path.0.last(), at(value, &path.parent())) {
                 map.remove(key);
+            }
+        }
+        Change::Rename { path, to } => {
+            let path = whole(path);
+            if let (Some(Step::Key(key)), Some(Value::Object(map))) = (path.0.last(), at(value, &path.parent()))
+                && !map.contains_key(to)
+                && let Some(value) = map.remove(key)
+            {
+                map.insert(to.clone(), value);
             }
         }
         Change::Insert { map, key, value: new } => {

@@ -9,6 +9,7 @@ use dr_yaml::Path;
 use serde::Deserialize;
 
 use crate::finding::{Draft, on, on_key};
+use crate::fix::{Change, Fix};
 use crate::input::Object;
 use crate::json::Value;
 use crate::judge::Context;
@@ -94,9 +95,20 @@ impl Walk<'_> {
             if let Some(schema) = schema.properties.get(key).or(schema.additional_properties.as_deref()) {
                 self.value(schema, value, &path);
             } else if !schema.preserve {
-                let draft =
-                    on_key(self.object, path, format!("Velero has no field {key:?} here{}", nearest(key, schema)));
-                self.add(Misfit::UnknownField, draft);
+                let near = nearest(key, schema);
+                let says = near.map(|(name, _)| format!("; the nearest is {name:?}")).unwrap_or_default();
+                let draft = on_key(self.object, path.clone(), format!("Velero has no field {key:?} here{says}"));
+                let only = |name: &str| {
+                    let others = map.keys().filter(|other| *other != key && !schema.properties.contains_key(*other));
+                    !map.contains_key(name)
+                        && others.filter_map(|other| nearest(other, schema)).all(|(of, _)| of != name)
+                };
+                let fix = near.filter(|(name, of)| only(name) && self.fits(of, value)).map(|(name, _)| Fix {
+                    title: format!("write {name}"),
+                    safe: false,
+                    change: Change::Rename { path, to: name.to_owned() },
+                });
+                self.add(Misfit::UnknownField, Draft { fix, ..draft });
             }
         }
         for name in schema.required.iter().filter(|name| map.get(name).is_none_or(Value::is_null)) {
@@ -106,6 +118,13 @@ impl Walk<'_> {
                 self.add(Misfit::MissingField, draft);
             }
         }
+    }
+
+    /// Whether nothing would be found in it under another name.
+    fn fits(&self, schema: &Schema, value: &Value) -> bool {
+        let mut walk = Walk { object: self.object, found: Vec::new() };
+        walk.value(schema, value, &Path::root());
+        walk.found.is_empty() && !value.is_null()
     }
 
     fn value(&mut self, schema: &Schema, value: &Value, path: &Path) {
@@ -151,13 +170,12 @@ impl Walk<'_> {
     }
 }
 
-fn nearest(key: &str, schema: &Schema) -> String {
-    let distance = |name: &String| strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase());
-    let near = schema.properties.keys().map(|name| (distance(name), name)).min();
-    match near {
-        Some((distance, name)) if distance <= 3 && distance * 2 < key.len() => format!("; the nearest is {name:?}"),
-        Some(_) | None => String::new(),
-    }
+/// The field whose name is nearest, if one is near.
+fn nearest<'s>(key: &str, schema: &'s Schema) -> Option<(&'s str, &'s Schema)> {
+    let distance = |name: &str| strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase());
+    let all = schema.properties.iter().map(|(name, of)| (distance(name), name.as_str(), of));
+    let (distance, name, of) = all.min_by_key(|(distance, name, _)| (*distance, *name))?;
+    (distance <= 3 && distance * 2 < key.len()).then_some((name, of))
 }
 
 fn name(of: &str) -> &str {

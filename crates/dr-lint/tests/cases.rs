@@ -210,7 +210,14 @@ fn a_fix_ends_its_finding_makes_no_other_and_changes_nothing_the_second_time() {
             let (once, count) = dr_lint::fix::apply(&input, 0, &fixable).unwrap();
             assert_eq!(count, fixable.len(), "{}/{name}", rule.id);
             let (input, after) = judge(rule, &name, &once);
-            assert_eq!(after.findings.len(), before.findings.len() - count, "{}/{name}: {:?}", rule.id, after.findings);
+            let says = |finding: &Finding| (finding.rule, finding.message.clone());
+            let mut left: Vec<_> = before.findings.iter().filter(|finding| finding.fix.is_none()).map(says).collect();
+            // What is mended may have been another one's cause.
+            for finding in &after.findings {
+                let known = left.iter().position(|known| *known == says(finding));
+                let known = known.unwrap_or_else(|| panic!("{}/{name}: a new one: {finding:?}", rule.id));
+                left.swap_remove(known);
+            }
             let (twice, _) = dr_lint::fix::apply(&input, 0, &after.findings.iter().collect::<Vec<_>>()).unwrap();
             assert_eq!(twice, once, "{}/{name}", rule.id);
             let comments = |text: &str| {

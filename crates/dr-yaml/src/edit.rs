@@ -46,11 +46,21 @@ pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
 /// Another string in place of the scalar at a path, quoted as it was.
 pub fn set(tree: &Tree, path: &Path, to: &str) -> Option<Edit> {
     let Found { value, shared, .. } = tree.find(path)?;
-    let span = tree.span(value);
-    if shared || span.is_empty() {
+    if shared { None } else { scalar(tree, value, to) }
+}
+
+/// Another name for the key at a path, quoted as it was.
+pub fn rename(tree: &Tree, path: &Path, to: &str) -> Option<Edit> {
+    let Found { key, shared, .. } = tree.find(path)?;
+    if shared { None } else { scalar(tree, key?, to) }
+}
+
+fn scalar(tree: &Tree, id: NodeId, to: &str) -> Option<Edit> {
+    let span = tree.span(id);
+    let Node::Scalar { style, .. } = tree.node(id)? else { return None };
+    if span.is_empty() {
         return None;
     }
-    let Node::Scalar { style, .. } = tree.node(value)? else { return None };
     let written = match style {
         Style::Plain if is_plain(to) => to.to_owned(),
         Style::SingleQuoted if !to.contains(char::is_control) => format!("'{}'", to.replace('\'', "''")),
@@ -190,6 +200,15 @@ mod tests {
         check(text, away(text), None);
         let text = "a: {b: 1, c: 2}\n";
         check(text, away(text), None);
+    }
+
+    #[test]
+    fn a_key_gets_another_name_and_keeps_its_quotes() {
+        let other = |tree: &Tree| rename(tree, &Path::keys("a.b"), "c");
+        check("a: # x\n  b: 1 # y\n", other, Some("a: # x\n  c: 1 # y\n"));
+        check("a: {'b': 1}\n", other, Some("a: {'c': 1}\n"));
+        check("{\"a\": {\"b\": 1}}", other, Some("{\"a\": {\"c\": 1}}"));
+        check("x: &x {b: 1}\na: *x\n", other, None);
     }
 
     #[test]
