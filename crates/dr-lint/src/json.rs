@@ -9,6 +9,10 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Number;
 
+mod name;
+
+pub use name::Key;
+
 /// A value; its questions are those of `serde_json::Value`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -24,7 +28,7 @@ pub enum Value {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Map(Box<[Entry]>);
 
-type Entry = (Box<str>, Value);
+type Entry = (Key, Value);
 
 impl From<serde_json::Value> for Value {
     fn from(value: serde_json::Value) -> Self {
@@ -42,14 +46,14 @@ impl From<serde_json::Value> for Value {
 impl FromIterator<(String, serde_json::Value)> for Map {
     fn from_iter<T: IntoIterator<Item = (String, serde_json::Value)>>(fields: T) -> Self {
         let mut fields: Vec<Entry> = fields.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        fields.sort_unstable_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
         Self(fields.into())
     }
 }
 
 impl Map {
     pub fn get(&self, key: &str) -> Option<&Value> {
-        let at = self.0.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        let at = self.0.binary_search_by(|(name, _)| name.as_str().cmp(key)).ok()?;
         self.0.get(at).map(|(_, value)| value)
     }
 
@@ -83,7 +87,7 @@ impl<'m> IntoIterator for &'m Map {
     type IntoIter = std::iter::Map<std::slice::Iter<'m, Entry>, fn(&'m Entry) -> (&'m str, &'m Value)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter().map(|(key, value)| (&**key, value))
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 }
 
@@ -232,7 +236,7 @@ mod tests {
     #[test]
     fn a_value_is_no_larger_than_its_text_and_a_word() {
         assert_eq!(size_of::<Value>(), 24);
-        assert_eq!(size_of::<(Box<str>, Value)>(), 40);
+        assert_eq!(size_of::<Entry>(), 40);
     }
 
     fn values() -> impl Strategy<Value = serde_json::Value> {

@@ -10,6 +10,7 @@ use crate::finding::{At, Draft, Finding, Related, Silenced};
 use crate::input::{Input, one_by_one};
 use crate::rule::{Appetite, Rule, Severity};
 use crate::rules::RULES;
+use crate::schema::Misfit;
 use crate::velero::{Spec, Version};
 use crate::{baseline, suppress};
 
@@ -89,6 +90,8 @@ pub(crate) struct Context<'i> {
     pub(crate) velero: Version,
     pub(crate) backups: &'i [Spec<'i>],
     pub(crate) restores: &'i [Spec<'i>],
+    /// Found by the first of the rules that ask for it.
+    pub(crate) misfits: &'i OnceLock<Vec<(Misfit, Draft)>>,
     pub(crate) runner: Runner<'i>,
 }
 
@@ -140,7 +143,9 @@ pub fn judge(input: &Input, settings: &Settings) -> Judgement {
 pub fn judge_with(input: &Input, settings: &Settings, side_by_side: SideBySide<'_>) -> Judgement {
     let (backups, restores) = Spec::all(input);
     let runner = Runner(side_by_side);
-    let context = Context { input, velero: settings.velero, backups: &backups, restores: &restores, runner };
+    let misfits = OnceLock::new();
+    let (backups, restores, misfits) = (&backups, &restores, &misfits);
+    let context = Context { input, velero: settings.velero, backups, restores, misfits, runner };
     let chosen = Chosen::of(input, settings);
     let mut findings = Vec::new();
     let rules: Vec<&Rule> = RULES.iter().copied().filter(|rule| chosen.anywhere(rule)).collect();

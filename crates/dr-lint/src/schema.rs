@@ -58,8 +58,14 @@ fn kinds(version: Version) -> Option<&'static Kinds> {
     READ.get(at)?.get_or_init(|| serde_json::from_str(text).ok()).as_ref()
 }
 
+/// What does not fit in this way.
+pub(crate) fn of(context: &Context<'_>, misfit: Misfit) -> impl Iterator<Item = Draft> {
+    let all = context.misfits.get_or_init(|| walk(context)).iter();
+    all.filter(move |(of, _)| *of == misfit).map(|(_, draft)| draft.clone())
+}
+
 /// Everything of Velero's own kinds that does not fit their schemas.
-pub(crate) fn walk(context: &Context<'_>) -> Vec<(Misfit, Draft)> {
+fn walk(context: &Context<'_>) -> Vec<(Misfit, Draft)> {
     let mut found = Vec::new();
     let Some(kinds) = kinds(context.velero) else { return found };
     // What is in a cluster has passed its own schemas, which may be newer ones.

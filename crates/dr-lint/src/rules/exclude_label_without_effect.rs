@@ -4,7 +4,6 @@ use dr_yaml::Path;
 
 use crate::finding::{Draft, on};
 use crate::fix::{Change, Fix};
-use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -21,18 +20,24 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
-const LABEL: &str = "velero.io/exclude-from-backup";
+/// Where labels are, and a pointer to this one of them.
+const PLACES: [(&str, &str); 3] = [
+    ("metadata.labels", "/metadata/labels/velero.io~1exclude-from-backup"),
+    ("spec.template.metadata.labels", "/spec/template/metadata/labels/velero.io~1exclude-from-backup"),
+    (
+        "spec.jobTemplate.spec.template.metadata.labels",
+        "/spec/jobTemplate/spec/template/metadata/labels/velero.io~1exclude-from-backup",
+    ),
+];
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for object in context.judged() {
-        for base in
-            ["metadata.labels", "spec.template.metadata.labels", "spec.jobTemplate.spec.template.metadata.labels"]
-        {
-            let path = Path::keys(base).key(LABEL);
-            let Some(value) = object.raw.0.within(&path).and_then(Value::as_str) else { continue };
+        for (base, pointer) in PLACES {
+            let Some(value) = object.raw.str_at(pointer) else { continue };
             if matches!(value, "true" | "false" | "") {
                 continue;
             }
+            let path = Path::keys(base).key("velero.io/exclude-from-backup");
             let draft = on(object, path.clone(), format!("{value:?} excludes nothing: Velero looks for \"true\""));
             let meant = ["true", "yes", "on", "1"].contains(&value.to_ascii_lowercase().as_str());
             let title = "write \"true\"".to_owned();

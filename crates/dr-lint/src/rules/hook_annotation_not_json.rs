@@ -3,7 +3,6 @@
 use dr_yaml::Path;
 
 use crate::finding::{Draft, on};
-use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
 
@@ -29,9 +28,8 @@ const KEYS: [&str; 4] = [
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
     for object in context.judged() {
-        for base in ["metadata", "spec.template.metadata", "spec.jobTemplate.spec.template.metadata"] {
-            let path = Path::keys(base).key("annotations");
-            let annotations = object.raw.0.within(&path).and_then(Value::as_object);
+        for base in ["/metadata", "/spec/template/metadata", "/spec/jobTemplate/spec/template/metadata"] {
+            let annotations = object.raw.at(base).and_then(|metadata| metadata.get("annotations")?.as_object());
             for (key, value) in annotations.into_iter().flatten().filter(|(key, _)| KEYS.contains(key)) {
                 let Some(text) = value.as_str() else { continue };
                 let message = if text.starts_with('[') {
@@ -46,7 +44,7 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
                 } else {
                     continue;
                 };
-                out.push(on(object, path.clone().key(key), message));
+                out.push(on(object, Path::keys(&base.replace('/', ".")).key("annotations").key(key), message));
             }
         }
     }

@@ -19,7 +19,5 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
-    out.extend(
-        schema::walk(context).into_iter().filter(|(misfit, _)| *misfit == Misfit::UnknownValue).map(|(_, draft)| draft),
-    );
+    out.extend(schema::of(context, Misfit::UnknownValue));
 }
