@@ -192,12 +192,20 @@ fn chunks(options: &Options) -> Vec<Chunk> {
 }
 
 /// What every run of the tests compares: 150 cases that are always the same and 50 new ones.
-pub(crate) fn sample(name: &str) -> Result<Compared> {
+pub(crate) fn sample(name: &str, at_most: Duration) -> Result<Compared> {
     let first = new_seed();
     println!("DR_SEED={first}");
     let (given, new) = (Seeds { first: 1, cases: 150 }, Some(Seeds { first, cases: 50 }));
-    let at_most = Some(Duration::from_secs(25 * 60));
-    diff(&Options { name: name.to_owned(), velero: None, given, new, at_most, planes: 1, record: false, more: false })
+    diff(&Options {
+        name: name.to_owned(),
+        velero: None,
+        given,
+        new,
+        at_most: Some(at_most),
+        planes: 1,
+        record: false,
+        more: false,
+    })
 }
 
 /// A seed that no earlier run had.

@@ -23,9 +23,11 @@ mod queue;
 mod room;
 mod shop;
 mod tally;
+mod time;
 
 use cargo::{Cargo, Ended};
 use tally::Tally;
+use time::Minutes;
 
 pub(crate) struct Options {
     /// Also the tests that need a node.
@@ -52,7 +54,8 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
         let cache = Cache::open()?;
         room::tell([root.as_path(), cache.root()])?;
     }
-    let mut tests = Tests { root: &root, tally: Tally::default(), long: options.long, ignored: Vec::new() };
+    let mut tests =
+        Tests { root: &root, tally: Tally::default(), began: Instant::now(), long: options.long, ignored: Vec::new() };
     tests.everywhere();
     if options.live {
         tests.live();
@@ -68,6 +71,7 @@ pub(crate) fn test(options: &Options) -> Result<ExitCode> {
 struct Tests<'a> {
     root: &'a Path,
     tally: Tally,
+    began: Instant,
     long: bool,
     /// Tests seen as ignored that have not run since, each with its reason.
     ignored: Vec<(String, String)>,
@@ -267,7 +271,7 @@ impl Tests<'_> {
     /// Restores on two nodes side by side, and in the time they wait the archive for krew and the selection engine
     /// against Velero, on a plane of its own.
     fn on_nodes(&mut self, names: [&str; 2], stop_points: Option<&PathBuf>, queue: &Mutex<VecDeque<queue::One>>) {
-        let (root, long) = (self.root, self.long);
+        let root = self.root;
         let environments = names.map(|name| environment(root, name));
         let [Ok(one), Ok(other)] = environments else {
             self.tally.check("the environment of the live tests", false, Duration::ZERO);
@@ -280,16 +284,18 @@ impl Tests<'_> {
         self.model_and_server(&one);
         println!("\n== restores on two nodes, random backups and the archive for krew meanwhile");
         let began = Instant::now();
+        let minutes = Minutes::after(self.began.elapsed());
+        let of_sweeps = (!self.long).then_some(minutes);
         let (went, up, dist, compared) = thread::scope(|scope| {
             let dist = scope.spawn(|| (dist::dist(None, dist::Pace::Background), began.elapsed()));
-            let compared = scope.spawn(|| (on_a_plane(), began.elapsed()));
+            let compared = scope.spawn(|| (on_a_plane(minutes.diff), began.elapsed()));
             let beside = scope.spawn(|| {
                 let [_, second] = names;
                 let up = bring_up(second);
-                let went = if up.is_ok() { queue::work(queue, "b", &other, long) } else { Vec::new() };
+                let went = if up.is_ok() { queue::work(queue, "b", &other, of_sweeps) } else { Vec::new() };
                 (up, went)
             });
-            let mut went = queue::work(queue, "a", &one, long);
+            let mut went = queue::work(queue, "a", &one, of_sweeps);
             let (up, more) = beside.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), Vec::new()));
             went.extend(more);
             let dist = dist.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), began.elapsed()));
@@ -356,11 +362,11 @@ impl Tests<'_> {
 
 /// Backups that nobody chose, on a control plane that is taken down again whatever they come to. Restores beside it are
 /// held to deadlines, so it steps back: on Linux the priority is the thread's own, and that of what it starts.
-fn on_a_plane() -> Result<diff::Compared> {
+fn on_a_plane(at_most: u64) -> Result<diff::Compared> {
     const STEPS_BACK: i32 = 5;
     rustix::process::setpriority_process(None, STEPS_BACK).context("step back")?;
     let name = format!("ci-{}-diff", id());
-    let compared = diff::sample(&name);
+    let compared = diff::sample(&name, minutes(at_most));
     let down = node::down::down(&name);
     compared.and_then(|compared| down.map(|()| compared))
 }

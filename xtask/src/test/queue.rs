@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::cargo::{Cargo, Ended};
 use super::minutes;
+use super::time::Minutes;
 
 /// One test and the program it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +33,6 @@ pub(super) struct Went {
 
 /// Suites that take longest begin first: else the last one is waited for alone.
 const FIRST: [&str; 3] = ["crash", "lint_truth", "restore"];
-
-/// Sweeps over many cases in one test, and the minutes after which no further case begins: another one is first in each
-/// run, and a machine that is slow for a day does not make the whole run too long.
-const SWEEPS: [(&str, u64); 2] = [("crash", 16), ("lint_truth", 11)];
 
 /// What the package's test programs hold: what is to run, and what is ignored with its reason.
 pub(super) struct Listed {
@@ -102,28 +99,27 @@ fn reasons(root: &Path, package: &str, ignored: &[String]) -> Result<Vec<(String
     Ok(ended.ignored)
 }
 
-/// Runs tests on one node until none is left.
+/// Runs tests on one node until none is left; sweeps for these minutes, else to their end and with all that takes hours.
 pub(super) fn work(
     queue: &Mutex<VecDeque<One>>,
     label: &str,
     env: &[(&'static str, PathBuf)],
-    long: bool,
+    minutes_of: Option<Minutes>,
 ) -> Vec<Went> {
     let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
     let mut went = Vec::new();
     while let Some(one) = next() {
         println!("[{label}] begins: {}::{}", one.suite, one.name);
-        let sweep = SWEEPS.iter().find(|(suite, _)| *suite == one.suite).map(|(_, minutes)| *minutes);
-        let limit = if sweep.is_some() && long { minutes(240) } else { minutes(25) };
+        let sweep = minutes_of.and_then(|minutes| minutes.of(&one.suite));
+        let limit = if minutes_of.is_none() { minutes(240) } else { minutes(25) };
         let mut command = Command::new(&one.program);
         command.args(["--exact", &one.name, "--include-ignored", "--nocapture"]);
         command.envs(env.iter().map(|(name, value)| (*name, value)));
         command.env("RUST_BACKTRACE", "0");
-        if long {
+        if minutes_of.is_none() {
             command.env("DR_LONG", "1");
-        } else if let Some(minutes) = sweep {
-            command.env("DR_MINUTES", minutes.to_string());
         }
+        command.envs(sweep.map(|minutes| ("DR_MINUTES", minutes.to_string())));
         let began = Instant::now();
         let ended = Cargo::run_labelled(&mut command, limit, label);
         let took = began.elapsed();
@@ -161,7 +157,8 @@ mod tests {
         let one = |name: &str| One { program: "/bin/true".into(), suite: "s".to_owned(), name: name.to_owned() };
         let queue = Mutex::new(VecDeque::from([one("a"), one("b"), one("c")]));
         let mut went: Vec<String> = std::thread::scope(|scope| {
-            let both = ["x", "y"].map(|label| scope.spawn(|| work(&queue, label, &[], false)));
+            let both =
+                ["x", "y"].map(|label| scope.spawn(|| work(&queue, label, &[], Some(Minutes::after(Duration::ZERO)))));
             both.into_iter().flat_map(|node| node.join().unwrap()).map(|went| went.one.name).collect()
         });
         went.sort();

@@ -1,0 +1,50 @@
+//! How long what can be cut short may take, so that a whole run keeps its time: with nothing cached the servers of a node
+//! are built first, and some days a machine is half as fast.
+
+use std::time::Duration;
+
+/// A whole run, in minutes.
+const WHOLE: u64 = 68;
+/// What comes once the node is up and cannot be cut short, on two nodes side by side.
+const REST: u64 = 25;
+
+/// The minutes after which no further case of a sweep begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Minutes {
+    pub(super) crash: u64,
+    pub(super) lint_truth: u64,
+    /// Of random backups on a control plane beside the nodes.
+    pub(super) diff: u64,
+}
+
+impl Minutes {
+    /// Where so much of the run is over when the nodes come up.
+    pub(super) fn after(elapsed: Duration) -> Self {
+        let left = WHOLE.saturating_sub(elapsed.as_secs() / 60);
+        let spare = left.saturating_sub(REST);
+        Self { crash: spare.clamp(5, 16), lint_truth: (spare * 2 / 3).clamp(4, 11), diff: left.clamp(10, 25) }
+    }
+
+    /// Of a suite that sweeps over many cases.
+    pub(super) fn of(self, suite: &str) -> Option<u64> {
+        match suite {
+            "crash" => Some(self.crash),
+            "lint_truth" => Some(self.lint_truth),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_takes_all_it_wants_with_warm_caches_and_a_few_cases_when_it_is_late() {
+        let after = |minutes: u64| Minutes::after(Duration::from_secs(minutes * 60));
+        assert_eq!(after(15), Minutes { crash: 16, lint_truth: 11, diff: 25 });
+        assert_eq!(after(31), Minutes { crash: 12, lint_truth: 8, diff: 25 });
+        assert_eq!(after(45), Minutes { crash: 5, lint_truth: 4, diff: 23 });
+        assert_eq!(after(90), Minutes { crash: 5, lint_truth: 4, diff: 10 });
+    }
+}
