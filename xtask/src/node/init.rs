@@ -51,8 +51,11 @@ pub(crate) fn init(dir: &Path) -> Result<()> {
     Supervisor::new(&node).run()
 }
 
+/// Else both write down what they do in the machine's `/run/mount`.
+const NO_NOTES: [&str; 1] = ["-n"];
+
 fn mount(args: &[&str]) -> Result<()> {
-    cmd::run("mount", args).map(drop)
+    cmd::run("mount", &[&NO_NOTES, args].concat()).map(drop)
 }
 
 fn file_system(node: &Node) -> Result<()> {
@@ -95,7 +98,7 @@ fn file_system(node: &Node) -> Result<()> {
     mount(&["--rbind", "/sys/fs/cgroup", &cgroups])?;
     mount(&["-t", "sysfs", "sysfs", "/sys"])?;
     mount(&["--rbind", &cgroups, "/sys/fs/cgroup"])?;
-    cmd::run("umount", &["-l", &cgroups])?;
+    cmd::run("umount", &[&NO_NOTES[..], &["-l", &cgroups]].concat())?;
     mount(&["-t", "proc", "proc", "/proc"])?;
     for (at, (parameter, value)) in KERNEL.iter().enumerate() {
         let (file, place) = (format!("{private}/kernel{at}"), format!("/proc/sys/{parameter}"));
@@ -110,7 +113,7 @@ fn file_system(node: &Node) -> Result<()> {
 
 /// Writes a file in a covered folder, in place of whatever link or file is there.
 fn own_file(path: &str, text: &str) -> Result<()> {
-    let _ = cmd::run("umount", &["-l", path]);
+    let _ = cmd::run("umount", &[&NO_NOTES[..], &["-l", path]].concat());
     if fs::symlink_metadata(path).is_ok() {
         fs::remove_file(path).with_context(|| format!("remove {path} inside the node"))?;
     }

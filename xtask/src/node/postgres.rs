@@ -61,6 +61,10 @@ pub(crate) fn tree(root: &Path) -> Result<()> {
             "--mount",
             "--pid",
             "--fork",
+            "sh",
+            "-c",
+            // It mounts things, which would be written down in the machine's.
+            "mount -n -t tmpfs tmpfs /run && exec debootstrap \"$@\"",
             "debootstrap",
             "--variant=minbase",
             "--include=postgresql-15,xz-utils",
