@@ -297,7 +297,7 @@ const FEW: usize = 500;
 
 fn judged(input: &Input, settings: &Settings) -> Judgement {
     let threads = if input.objects.len() < FEW { 1 } else { threads::threads() };
-    // The last ones first: the longest rule is the last, volume-left-out, which makes each backup.
+    // The longest, volume-left-out, has its backups made side by side itself.
     dr_lint::judge_with(input, settings, &|count, work| threads::each(count, threads, work))
 }
 

@@ -42,8 +42,15 @@ pub struct Doubt {
 }
 
 /// Every engine that is known.
-pub const ENGINES: &[&Care] =
-    &[&postgres::CARE, &mysql::CARE, &mongodb::CARE, &redis::CARE, &elasticsearch::CARE, &rabbitmq::CARE];
+pub const ENGINES: &[&Care] = &[
+    &postgres::CARE,
+    &mysql::CARE,
+    &mongodb::CARE,
+    &redis::APPENDING,
+    &redis::CARE,
+    &elasticsearch::CARE,
+    &rabbitmq::CARE,
+];
 
 /// The engine that keeps its data on the container's mount.
 pub fn of(container: &Container<'_>) -> Option<&'static Care> {

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
-use dr_core::select::{Backup, Before, Cluster, Policies, Reason, Resources, Selection, Server, before, select};
+use dr_core::select::{
+    Backup, Before, Cluster, ItemRef, Policies, Reason, Resources, Rule as Why, Selection, Server, Verdict, before,
+    select,
+};
 use dr_yaml::{Path, Step};
 use serde_json::Value;
 
@@ -47,10 +50,26 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// What it would run in a pod before it takes its volumes.
-    pub(crate) fn before(&self, namespace: &str, pod: &str) -> Before {
-        before(&self.cluster, &self.request, namespace, pod)
+    /// What it would run in a pod before it takes its volumes; none where no such pod runs, or it is not in the backup.
+    pub(crate) fn before(&self, namespace: &str, pod: &str, container: &str) -> Option<Ran> {
+        let before = before(&self.cluster, &self.request, namespace, pod, container)?;
+        let is_pod = |item: &ItemRef| {
+            item.resource == "pods" && item.namespace.as_deref() == Some(namespace) && item.name == pod
+        };
+        let verdict = self.selection.items.iter().find(|verdict| is_pod(&verdict.item))?;
+        // No manifest has the pods of node-agent: that there is one is for other rules.
+        let is_in = verdict.verdict == Verdict::Included
+            || verdict.chain.iter().any(|reason| reason.rule == Why::NodeAgentMissing);
+        Some(if is_in { Ran::In(before) } else { Ran::NotThere })
     }
+}
+
+/// What runs in a pod.
+#[derive(Debug)]
+pub(crate) enum Ran {
+    In(Before),
+    /// The pod is not in the backup: nothing does.
+    NotThere,
 }
 
 /// The objects of a cluster that these manifests describe, and whose claims are whose.

@@ -1,6 +1,6 @@
 //! Fixes: edits that change exactly what they say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use dr_yaml::edit::{self, Edit};
 use dr_yaml::{Path, Step, Text, Tree};
@@ -108,6 +108,18 @@ struct Tried<'i> {
     edit: Edit,
 }
 
+impl Tried<'_> {
+    /// The key that comes where none of its name was.
+    fn names(&self) -> Option<Path> {
+        let key = match self.change {
+            Change::Insert { map, key, .. } => map.clone().key(key.as_str()),
+            Change::Rename { path, to } => path.parent().key(to.as_str()),
+            Change::Set { .. } | Change::Remove { .. } => return None,
+        };
+        Some(self.object.place(&key))
+    }
+}
+
 /// A file with the fixes of these findings, and how many were made. One that would change anything else than it says, or
 /// that meets another, is left out.
 pub fn apply(input: &Input, file: usize, findings: &[&Finding]) -> Option<(String, usize)> {
@@ -165,6 +177,11 @@ fn edited(text: &str, base: usize, tried: &[Tried<'_>]) -> Option<String> {
 
 /// Whether the new text of a document reads as the old one with the changes and nothing else.
 fn document_as_meant(input: &Input, file: usize, document: usize, tried: &[Tried<'_>]) -> bool {
+    // Of equal keys kubectl takes the last one: that both are there would not be seen in what it reads.
+    let mut named = HashSet::new();
+    if !tried.iter().filter_map(Tried::names).all(|key| named.insert(key)) {
+        return false;
+    }
     let Some(file) = input.files.get(file) else { return false };
     let Some(old) = file.documents.get(document) else { return false };
     let text = file.text.get(old.span.clone()).unwrap_or("");
@@ -230,8 +247,9 @@ fn change_value(value: &mut Value, object: &Object, change: &Change) {
             }
         }
         Change::Insert { map, key, value: new } => {
+            // One that is there is not written over.
             if let Some(Value::Object(map)) = at(value, &whole(map)) {
-                map.insert(key.clone(), new.clone());
+                map.entry(key.clone()).or_insert_with(|| new.clone());
             }
         }
     }

@@ -30,9 +30,7 @@ impl Hook<'_> {
     /// The simple commands that it runs, those of a script that a shell is given instead of the shell; each begins with
     /// its program, whatever runs that.
     pub(crate) fn simple_commands(&self) -> Vec<Vec<String>> {
-        let mut found = Vec::new();
-        unfold(&self.command().map(str::to_owned).collect::<Vec<_>>(), 0, &mut found);
-        found
+        simple_commands(&self.words())
     }
 }
 
@@ -91,10 +89,12 @@ impl Hook<'_> {
         }
     }
 
-    /// Whether all it does is to have what is in memory written: what is copied then is as good as without it.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.command().map(str::to_owned).collect()
+    }
+
     pub(crate) fn only_writes_out(&self) -> bool {
-        let commands = self.simple_commands();
-        !commands.is_empty() && commands.iter().all(|command| is_checkpoint(command) || is_sync(command))
+        only_writes_out(&self.words())
     }
 
     /// Whether it runs what cannot be read here, such as a script of the image.
@@ -130,6 +130,19 @@ impl Hook<'_> {
                 || command.iter().any(|word| [".sh", ".js"].iter().any(|end| word.ends_with(end)))
         })
     }
+}
+
+fn simple_commands(words: &[String]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    unfold(words, 0, &mut found);
+    found
+}
+
+/// Whether all a command does is to have what is in memory written: what is copied then is as good as without it.
+pub(crate) fn only_writes_out(words: &[String]) -> bool {
+    let mut commands = simple_commands(words);
+    commands.retain(|command| !["set", "export"].contains(&program(command)));
+    !commands.is_empty() && commands.iter().all(|command| is_checkpoint(command) || is_sync(command))
 }
 
 fn is_sync(command: &[String]) -> bool {

@@ -92,6 +92,14 @@ impl Walk<'_> {
 
     fn object(&mut self, schema: &Schema, value: &Value, path: &Path, root: bool) {
         let Some(map) = value.as_object() else { return };
+        // What is not there, by the field that was meant.
+        let mut meant: BTreeMap<&str, usize> = BTreeMap::new();
+        let known = |key: &str| schema.properties.contains_key(key);
+        if !schema.preserve && schema.additional_properties.is_none() {
+            for (name, _) in map.keys().filter(|key| !known(key)).take(MOST).filter_map(|key| nearest(key, schema)) {
+                *meant.entry(name).or_default() += 1;
+            }
+        }
         for (key, value) in map {
             // The API server's own, whatever the schema says of them.
             if root && matches!(key, "apiVersion" | "kind" | "metadata") {
@@ -101,14 +109,13 @@ impl Walk<'_> {
             if let Some(schema) = schema.properties.get(key).or(schema.additional_properties.as_deref()) {
                 self.value(schema, value, &path);
             } else if !schema.preserve {
+                if self.found.len() >= MOST {
+                    continue;
+                }
                 let near = nearest(key, schema);
                 let says = near.map(|(name, _)| format!("; the nearest is {name:?}")).unwrap_or_default();
                 let draft = on_key(self.object, path.clone(), format!("Velero has no field {key:?} here{says}"));
-                let only = |name: &str| {
-                    let others = map.keys().filter(|other| *other != key && !schema.properties.contains_key(*other));
-                    !map.contains_key(name)
-                        && others.filter_map(|other| nearest(other, schema)).all(|(of, _)| of != name)
-                };
+                let only = |name: &str| !map.contains_key(name) && meant.get(name) == Some(&1);
                 let fix = near.filter(|(name, of)| only(name) && self.fits(of, value)).map(|(name, _)| Fix {
                     title: format!("write {name}"),
                     safe: false,
@@ -179,7 +186,12 @@ impl Walk<'_> {
 /// The field whose name is nearest, if one is near.
 fn nearest<'s>(key: &str, schema: &'s Schema) -> Option<(&'s str, &'s Schema)> {
     let distance = |name: &str| strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase());
-    let all = schema.properties.iter().map(|(name, of)| (distance(name), name.as_str(), of));
+    // The one is never meant by the other, however near they are.
+    let opposite = |name: &str| {
+        [("include", "exclude"), ("exclude", "include")].iter().any(|(a, b)| key.starts_with(a) && name.starts_with(b))
+    };
+    let all = schema.properties.iter().filter(|(name, _)| !opposite(name));
+    let all = all.map(|(name, of)| (distance(name), name.as_str(), of));
     let (distance, name, of) = all.min_by_key(|(distance, name, _)| (*distance, *name))?;
     (distance <= 3 && distance * 2 < key.len()).then_some((name, of))
 }

@@ -123,7 +123,9 @@ pub fn insert(tree: &Tree, text: &str, map: &Path, key: &str, value: &Value) -> 
     let lines = lines.map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") });
     let lines = lines.collect::<Vec<_>>().join(newline);
     let open = !before.ends_with('\n');
-    let written = if open { format!("{newline}{lines}") } else { format!("{lines}{newline}") };
+    // A block may end with text to which its line break belongs.
+    let end_of_text = if open && value.is_string() { "" } else { newline };
+    let written = format!("{}{lines}{end_of_text}", if open { newline } else { "" });
     Some(Edit::new(end..end, written))
 }
 
@@ -237,7 +239,7 @@ mod tests {
         let text = "a:\n  b: 1\nc: 2\n";
         check(text, more(text), Some("a:\n  b: 1\n  k:\n    d:\n    - x\n    e: |\n      1\n\n      2\nc: 2\n"));
         let text = "a:\r\n  b: 1";
-        let block = "a:\r\n  b: 1\r\n  k:\r\n    d:\r\n    - x\r\n    e: |\r\n      1\r\n\r\n      2";
+        let block = "a:\r\n  b: 1\r\n  k:\r\n    d:\r\n    - x\r\n    e: |\r\n      1\r\n\r\n      2\r\n";
         check(text, more(text), Some(block));
         let text = "a: {b: 1}\n";
         check(text, more(text), None);

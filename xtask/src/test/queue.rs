@@ -111,7 +111,12 @@ pub(super) fn work(
     while let Some(one) = next() {
         println!("[{label}] begins: {}::{}", one.suite, one.name);
         let sweep = minutes_of.and_then(|minutes| minutes.of(&one.suite));
-        let limit = if minutes_of.is_none() { minutes(240) } else { minutes(25) };
+        // A sweep begins with a shop and its backups, and ends with the last case that began in time.
+        let limit = match sweep {
+            Some(sweep) => minutes(sweep + 25),
+            None if Minutes::are_for(&one.suite) => minutes(240),
+            None => minutes(25),
+        };
         let mut command = Command::new(&one.program);
         command.args(["--exact", &one.name, "--include-ignored", "--nocapture"]);
         command.envs(env.iter().map(|(name, value)| (*name, value)));

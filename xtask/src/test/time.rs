@@ -25,6 +25,11 @@ impl Minutes {
         Self { crash: spare.clamp(5, 16), lint_truth: (spare * 2 / 3).clamp(4, 11), diff: left.clamp(10, 25) }
     }
 
+    /// Whether a suite sweeps over many cases.
+    pub(super) fn are_for(suite: &str) -> bool {
+        Self::after(Duration::ZERO).of(suite).is_some()
+    }
+
     /// Of a suite that sweeps over many cases.
     pub(super) fn of(self, suite: &str) -> Option<u64> {
         match suite {

@@ -1,23 +1,49 @@
 //! Redis and Valkey: what is on disk is as old as the last save, so one is made.
 
 use super::{Care, Doubt, named};
+use crate::engine::Container;
+
+const TORN: Doubt = Doubt {
+    says: "with appendonly yes Redis starts from its append-only files, and a file copy of those is of different moments \
+           while they are rewritten (without it, the file of a save is put in place whole)",
+    instead: "take a snapshot where appendonly is on",
+    source: "Redis 7, Persistence: AOF backups want automatic rewrites off meanwhile",
+};
 
 pub(super) const CARE: Care = Care {
     engine: "redis",
-    recognise: |container| {
-        let images = ["redis", "redis-cluster", "redis-stack-server", "valkey", "keydb"];
-        named(container, &images, &["/data", "/bitnami/redis/data", "/bitnami/valkey/data"])
-    },
+    recognise,
     snapshot: None,
-    files: Some(Doubt {
-        says: "with appendonly yes Redis starts from its append-only files, and a file copy of those is of different \
-               moments while they are rewritten (without it, the file of a save is put in place whole)",
-        instead: "take a snapshot where appendonly is on",
-        source: "Redis 7, Persistence: AOF backups want automatic rewrites off meanwhile",
-    }),
-    unsaved: Some("what is on its disk is as old as its last save"),
+    files: Some(TORN),
+    unsaved: Some("what is on its disk is as old as its last save, unless its configuration has appendonly yes"),
     pre_backup: Some(SAVE),
 };
+
+/// One that is known to keep append-only files: they hold what was written since, and a save adds nothing.
+pub(super) const APPENDING: Care = Care {
+    engine: "redis",
+    recognise: |container| recognise(container) && appends(container),
+    snapshot: None,
+    files: Some(TORN),
+    unsaved: None,
+    pre_backup: None,
+};
+
+const BITNAMI: [&str; 2] = ["/bitnami/redis/data", "/bitnami/valkey/data"];
+
+fn recognise(container: &Container<'_>) -> bool {
+    let images = ["redis", "redis-cluster", "redis-stack-server", "valkey", "keydb"];
+    named(container, &images, &["/data", BITNAMI[0], BITNAMI[1]])
+}
+
+/// Bitnami's images do so unless they are told otherwise (`REDIS_AOF_ENABLED`).
+fn appends(container: &Container<'_>) -> bool {
+    let words = [container.words("command"), container.words("args")].concat().join(" ");
+    let told = ["REDIS_AOF_ENABLED", "VALKEY_AOF_ENABLED"].iter().find_map(|name| container.env(name));
+    words.contains("--appendonly yes")
+        || told == Some("yes")
+        || told.is_none() && named(container, &["redis", "valkey"], &BITNAMI)
+}
 
 /// `LASTSAVE` counts in seconds: without the pause a save right after another one would look like none.
 const SAVE: &str = r#"

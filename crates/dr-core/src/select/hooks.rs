@@ -117,25 +117,26 @@ pub fn hooks(cluster: &Cluster, backup: &Backup, selection: &Selection, namespac
 /// What runs in a pod before its volumes are taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Before {
-    /// The hook of its own annotations, in place of all others.
-    Own,
+    /// The command of its own annotations, in place of all others.
+    Own(String),
     /// Of `hooks.resources` these entries; none where nothing runs.
     Entries(Vec<usize>),
 }
 
-/// What a backup would run in a pod of the cluster before it takes its volumes; of no pod it is nothing.
+/// What a backup that takes this pod would run in it before its volumes are taken; none where no such pod runs, or none
+/// with this container.
 ///
 /// `internal/hook/item_hook_handler.go:DefaultItemHookHandler.HandleHooks` at v1.18.3
-pub fn before(cluster: &Cluster, backup: &Backup, namespace: &str, pod: &str) -> Before {
+pub fn before(cluster: &Cluster, backup: &Backup, namespace: &str, pod: &str, container: &str) -> Option<Before> {
     let mut pods = cluster.of_namespace(PODS, namespace).map(|(_, item)| item);
-    let Some(pod) = pods.find(|item| item.reference.name == pod) else { return Before::Entries(Vec::new()) };
-    if annotation(pod, Phase::Pre).is_some() {
-        return Before::Own;
+    let pod = pods.find(|item| item.reference.name == pod).filter(|pod| runs(pod) && has_container(pod, container))?;
+    if let Some(key) = annotation(pod, Phase::Pre) {
+        return pod.object.annotation(&format!("{key}command")).map(|command| Before::Own(command.to_owned()));
     }
     let entries = backup.spec.hooks.iter().flat_map(|hooks| &hooks.resources).enumerate();
     let executes = |hook: &Hook| hook.pre.iter().any(|step| step.exec.is_some());
     let acting = entries.filter(|(_, hook)| executes(hook) && hook.acts_in(cluster, namespace, pod));
-    Before::Entries(acting.map(|(at, _)| at).collect())
+    Some(Before::Entries(acting.map(|(at, _)| at).collect()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use dr_core::care::{self, Care};
 use dr_core::engine;
+use dr_core::kind::Kind;
 use dr_core::object::{Object as Pod, string_map};
 use dr_core::select::{Before, Capture, Rule as Why, VolumeVerdict};
-use dr_yaml::Path;
 use serde_json::json;
 
-use crate::derived::{Claim, Derived};
+use crate::derived::{Claim, Derived, Ran, Taken};
 use crate::finding::{Draft, on_key};
 use crate::fix::{Change, Fix};
-use crate::hooks::{Phase, hooks};
+use crate::hooks::{Hook, Phase, hooks, only_writes_out};
 use crate::json::Value;
 use crate::judge::Context;
 use crate::rule::{Appetite, Family, Fixable, Rule, Severity};
@@ -56,11 +56,11 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
 }
 
 fn engine_of<'d>(claim: &'d Claim<'d>) -> Option<Engine<'d>> {
-    let raw = &claim.workload.raw;
-    // One that is stopped is copied as it was left.
-    if raw.i64_at("/spec/replicas") == Some(0) {
+    // What runs for a while and ends is a client, whatever its image.
+    if matches!(claim.workload.kind, Some(Kind::Job | Kind::CronJob)) {
         return None;
     }
+    let raw = &claim.workload.raw;
     let spec = raw.0.within(&claim.volumes.parent())?;
     let mounted = || {
         let volumes = spec.get("volumes").and_then(Value::as_array)?;
@@ -73,10 +73,78 @@ fn engine_of<'d>(claim: &'d Claim<'d>) -> Option<Engine<'d>> {
         Some(template) => raw.0.within(template)?.pointer("/metadata/name"),
         None => mounted(),
     };
-    let volume = volume.and_then(Value::as_str)?;
     let pod = Pod(json!({ "spec": spec.loose() }));
-    let (care, container, mount) = care::find(&pod, volume)?;
+    let (care, container, mount) = care::find(&pod, volume.and_then(Value::as_str)?)?;
     Some(Engine { claim, care, container: container.to_owned(), mount: mount.to_owned() })
+}
+
+impl Engine<'_> {
+    /// Why the copy that a backup takes of it may not be whole; none where it is, or none is taken.
+    fn says(&self, taken: &Taken, hooks: &[Hook<'_>], volume: &VolumeVerdict, is_live: bool) -> Option<String> {
+        let Self { claim, care, container, .. } = self;
+        // No manifest has the pods of node-agent.
+        let no_agent = || volume.chain.iter().any(|reason| reason.rule == Why::NodeAgentMissing);
+        let doubt = match &volume.capture {
+            Capture::FileSystem { .. } => care.files,
+            Capture::None if !is_live && no_agent() => care.files,
+            Capture::None => return None,
+            Capture::CsiSnapshot { .. }
+            | Capture::CsiMoved { .. }
+            | Capture::NativeSnapshot { .. }
+            | Capture::Unknown => care.snapshot,
+        };
+        let says = match (care.unsaved, doubt) {
+            (Some(says), _) => says.to_owned(),
+            (None, Some(doubt)) => format!("{}; {}", doubt.says, doubt.instead),
+            (None, None) => return None,
+        };
+        // Where none of its pods runs, it is copied as it was left.
+        let mut running = claim.pods.iter().filter_map(|pod| taken.before(&claim.namespace, pod, container)).peekable();
+        running.peek()?;
+        (!running.any(|ran| self.is_helped(&ran, hooks))).then_some(says)
+    }
+
+    fn is_helped(&self, ran: &Ran, hooks: &[Hook<'_>]) -> bool {
+        match ran {
+            Ran::NotThere => false,
+            Ran::In(Before::Own(command)) => {
+                let words = serde_json::from_str(command).unwrap_or_else(|_| vec![command.clone()]);
+                self.helps(&words)
+            }
+            Ran::In(Before::Entries(entries)) => {
+                hooks.iter().any(|hook| entries.contains(&hook.entry) && self.helps(&hook.words()))
+            }
+        }
+    }
+
+    /// Anything but what only shortens a recovery, as our own hook does where no copy lacks what was not saved.
+    fn helps(&self, command: &[String]) -> bool {
+        let own = || self.care.pre_backup.filter(|_| self.care.unsaved.is_none());
+        !only_writes_out(command) && own().is_none_or(|script| engine::command(script, &self.mount) != command)
+    }
+
+    /// The hook that has it write what it holds, where one does, and where a later version of the workload has it, too.
+    fn hook(&self) -> Option<serde_json::Value> {
+        let Self { claim, care, container, mount } = self;
+        let script = care.pre_backup.filter(|_| care.unsaved.is_some())?;
+        let raw = &claim.workload.raw;
+        // Where it is applied decides of one that names no namespace.
+        let namespace = raw.namespace()?;
+        let labels = string_map(raw.at("/spec/selector/matchLabels"));
+        let hook = json!({
+            "name": format!("{}-{}", care.engine, claim.workload.name()),
+            "includedNamespaces": [namespace],
+            "includedResources": ["pods"],
+            "labelSelector": { "matchLabels": labels },
+            "pre": [{ "exec": {
+                "container": container,
+                "command": engine::command(script, mount),
+                "onError": "Continue",
+                "timeout": "2m",
+            } }],
+        });
+        (!labels.is_empty()).then_some(hook)
+    }
 }
 
 fn of_backup(context: &Context<'_>, derived: &Derived<'_>, engines: &[Engine<'_>], spec: &Spec<'_>) -> Vec<Draft> {
@@ -85,84 +153,40 @@ fn of_backup(context: &Context<'_>, derived: &Derived<'_>, engines: &[Engine<'_>
     let volumes = volumes
         .filter_map(|volume| Some(((volume.volume.namespace.as_str(), volume.volume.claim.as_deref()?), volume)));
     let volumes: HashMap<_, _> = volumes.collect();
-    // No manifest has the pods of node-agent.
-    let is_known = context.input.live.is_some();
-    let wants_files =
-        |volume: &VolumeVerdict| !is_known && volume.chain.iter().any(|reason| reason.rule == Why::NodeAgentMissing);
-    let helps = |entries: &[usize]| {
-        let mut before = hooks(spec).into_iter().filter(|hook| hook.phase == Phase::Pre);
-        before.any(|hook| entries.contains(&hook.entry) && !hook.only_writes_out())
-    };
+    let before: Vec<Hook<'_>> = hooks(spec).into_iter().filter(|hook| hook.phase == Phase::Pre).collect();
     let mut told = BTreeSet::new();
     let mut found = Vec::new();
+    let (mut missing, mut of_first) = (Vec::new(), None);
     for engine in engines {
         let Engine { claim, care, .. } = engine;
-        let Some(volume) = volumes.get(&(claim.namespace.as_str(), claim.name.as_str())) else { continue };
-        let doubt = match &volume.capture {
-            Capture::FileSystem { .. } => care.files,
-            Capture::None if wants_files(volume) => care.files,
-            Capture::None => continue,
-            Capture::CsiSnapshot { .. }
-            | Capture::CsiMoved { .. }
-            | Capture::NativeSnapshot { .. }
-            | Capture::Unknown => care.snapshot,
-        };
-        let pod = claim.pods.first().map_or("", String::as_str);
-        match taken.before(&claim.namespace, pod) {
-            Before::Own => continue,
-            Before::Entries(entries) if helps(&entries) => continue,
-            Before::Entries(_) => {}
-        }
-        let says = match (care.unsaved, doubt) {
-            (Some(says), _) => says.to_owned(),
-            (None, Some(doubt)) => format!("{}; {}", doubt.says, doubt.instead),
-            (None, None) => continue,
-        };
+        let (namespace, name) = (&claim.namespace, &claim.name);
+        let Some(volume) = volumes.get(&(namespace.as_str(), name.as_str())) else { continue };
+        let Some(says) = engine.says(&taken, &before, volume, context.input.live.is_some()) else { continue };
         // Replicas of one set are alike.
         if claim.template.is_some() && !told.insert((claim.workload.id, claim.template.clone())) {
             continue;
         }
-        let (namespace, name) = (&claim.namespace, &claim.name);
         let message = format!(
             "claim {namespace}/{name} has the data of {}, and no hook makes a copy of it whole: {says}",
             care.engine
         );
         let draft = on_key(spec.object, spec.path.clone(), message).about(format!("{namespace}/{name}"));
         let place = claim.template.clone().unwrap_or_else(|| claim.volumes.clone());
-        let draft = draft.related(claim.workload, place, "the volume");
-        found.push(match hook(engine, spec) {
-            Some(fix) => draft.fix(fix),
-            None => draft,
-        });
+        found.push(draft.related(claim.workload, place, "the volume"));
+        let is_in =
+            claim.pods.iter().any(|pod| matches!(taken.before(namespace, pod, &engine.container), Some(Ran::In(_))));
+        if let Some(hook) = engine.hook().filter(|_| is_in) {
+            missing.push(hook);
+            of_first.get_or_insert(found.len() - 1);
+        }
+    }
+    // A backup has one list of hooks: all that are missing come with the first that is told.
+    if spec.value.get("hooks").is_none()
+        && let Some(first) = of_first.and_then(|at: usize| found.get_mut(at))
+    {
+        let value = json!({ "resources": missing });
+        let change = Change::Insert { map: spec.path.clone(), key: "hooks".to_owned(), value };
+        first.fix = Some(Fix { title: "write the hook that has it save first".to_owned(), safe: false, change });
     }
     found
-}
-
-/// The hook that has the engine write what it holds; into a backup that has none yet.
-fn hook(engine: &Engine<'_>, spec: &Spec<'_>) -> Option<Fix> {
-    let Engine { claim, care, container, mount } = engine;
-    let script = care.pre_backup.filter(|_| care.unsaved.is_some() && spec.value.get("hooks").is_none())?;
-    let template = claim.volumes.parent().parent();
-    let labels = string_map(claim.workload.raw.0.within(&template.key("metadata").key("labels")));
-    if labels.is_empty() {
-        return None;
-    }
-    let hooks = json!({ "resources": [{
-        "name": care.engine,
-        "includedNamespaces": [claim.namespace],
-        "includedResources": ["pods"],
-        "labelSelector": { "matchLabels": labels },
-        "pre": [{ "exec": {
-            "container": container,
-            "command": engine::command(script, mount),
-            "onError": "Continue",
-            "timeout": "2m",
-        } }],
-    }] });
-    let (map, key): (Path, String) = (spec.path.clone(), "hooks".to_owned());
-    Some(Fix {
-        title: format!("have {} save first", care.engine),
-        safe: false,
-        change: Change::Insert { map, key, value: hooks },
-    })
 }
