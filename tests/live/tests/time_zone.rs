@@ -42,7 +42,7 @@ fn a_schedule_fires_when_status_says_by_the_zone_of_veleros_server() {
         let phase = || node.get(&["schedules.velero.io", "live-zone", "-n", "velero"])["status"]["phase"].clone();
         until("Velero has looked at the schedule", 60, || (phase() == "Enabled").then_some(()));
         let told = node.dr(&["backup", "status", "--ns", &shop.namespace, "-o", "json"]).json();
-        let said = told.pointer("/namespaces/0/next/at").cloned().unwrap_or_default();
+        let said = told.pointer("/items/0/next/at").cloned().unwrap_or_default();
         assert_eq!(said, due.as_str(), "{cron} in {ZONE}: {told:#}");
         let backup = until("the schedule has fired", 480, || {
             let backups = node.get(&["backups.velero.io", "-n", "velero", "-l", "velero.io/schedule-name=live-zone"]);
