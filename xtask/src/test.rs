@@ -27,7 +27,7 @@ mod time;
 
 use cargo::{Cargo, Ended};
 use tally::Tally;
-use time::Minutes;
+use time::Given;
 
 pub(crate) struct Options {
     /// Also the tests that need a node.
@@ -284,18 +284,19 @@ impl Tests<'_> {
         self.model_and_server(&one);
         println!("\n== restores on two nodes, random backups and the archive for krew meanwhile");
         let began = Instant::now();
-        let minutes = Minutes::after(self.began.elapsed());
-        let of_sweeps = (!self.long).then_some(minutes);
+        let given = Given::in_run(self.began);
+        let random = given.minutes.diff;
+        let given = (!self.long).then_some(given);
         let (went, up, dist, compared) = thread::scope(|scope| {
             let dist = scope.spawn(|| (dist::dist(None, dist::Pace::Background), began.elapsed()));
-            let compared = scope.spawn(|| (on_a_plane(minutes.diff), began.elapsed()));
+            let compared = scope.spawn(|| (on_a_plane(random), began.elapsed()));
             let beside = scope.spawn(|| {
                 let [_, second] = names;
                 let up = bring_up(second);
-                let went = if up.is_ok() { queue::work(queue, "b", &other, of_sweeps) } else { Vec::new() };
+                let went = if up.is_ok() { queue::work(queue, "b", &other, given) } else { Vec::new() };
                 (up, went)
             });
-            let mut went = queue::work(queue, "a", &one, of_sweeps);
+            let mut went = queue::work(queue, "a", &one, given);
             let (up, more) = beside.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), Vec::new()));
             went.extend(more);
             let dist = dist.join().unwrap_or_else(|_| (Err(anyhow::anyhow!("its thread ended")), began.elapsed()));

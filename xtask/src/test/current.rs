@@ -6,12 +6,12 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::tally::Tally;
-use super::time::Minutes;
+use super::time::Given;
 use super::{LIVE, queue};
 use crate::bookstore::By;
 use crate::current::{self, Ground};
@@ -69,7 +69,7 @@ pub(crate) fn test(yes: bool) -> Result<ExitCode> {
         ("DR_BIN", executables.clone()),
         ("DR_CLASS", class.into()),
     ];
-    tally.went(queue::work(&Mutex::new(chosen), "current", &env, Some(Minutes::after(Duration::ZERO))));
+    tally.went(queue::work(&Mutex::new(chosen), "current", &env, Some(Given::in_run(Instant::now()))));
     Ok(tally.conclude())
 }
 

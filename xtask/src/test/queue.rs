@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::cargo::{Cargo, Ended};
 use super::minutes;
-use super::time::Minutes;
+use super::time::{Given, Minutes};
 
 /// One test and the program it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,9 @@ pub(super) fn list(root: &Path, package: &str, long: bool) -> Result<Listed> {
             }
         }
     }
+    // In turn: of those that a late run does not come to none is always the same.
+    let turn = usize::try_from(crate::diff::new_seed()).unwrap_or(0) % run.len().max(1);
+    run.rotate_left(turn);
     let place = |one: &One| FIRST.iter().position(|suite| *suite == one.suite).unwrap_or(FIRST.len());
     run.sort_by_key(place);
     let reasons = reasons(root, package, &ignored)?;
@@ -99,18 +102,25 @@ fn reasons(root: &Path, package: &str, ignored: &[String]) -> Result<Vec<(String
     Ok(ended.ignored)
 }
 
-/// Runs tests on one node until none is left; sweeps for these minutes, else to their end and with all that takes hours.
+/// Runs tests on one node until none is left, or none may begin any more; sweeps for these minutes. Without them all that
+/// takes hours runs to its end.
 pub(super) fn work(
     queue: &Mutex<VecDeque<One>>,
     label: &str,
     env: &[(&'static str, PathBuf)],
-    minutes_of: Option<Minutes>,
+    given: Option<Given>,
 ) -> Vec<Went> {
     let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
     let mut went = Vec::new();
     while let Some(one) = next() {
+        if given.is_some_and(|given| Instant::now() >= given.until) {
+            let why = "the time of the whole run was over".to_owned();
+            let ended = Ended { success: true, did_nothing: Some(why), ..Ended::default() };
+            went.push(Went { one, ended: Ok(ended), took: Duration::ZERO });
+            continue;
+        }
         println!("[{label}] begins: {}::{}", one.suite, one.name);
-        let sweep = minutes_of.and_then(|minutes| minutes.of(&one.suite));
+        let sweep = given.and_then(|given| given.minutes.of(&one.suite));
         // A sweep begins with a shop and its backups, and ends with the last case that began in time.
         let limit = match sweep {
             Some(sweep) => minutes(sweep + 25),
@@ -121,7 +131,7 @@ pub(super) fn work(
         command.args(["--exact", &one.name, "--include-ignored", "--nocapture"]);
         command.envs(env.iter().map(|(name, value)| (*name, value)));
         command.env("RUST_BACKTRACE", "0");
-        if minutes_of.is_none() {
+        if given.is_none() {
             command.env("DR_LONG", "1");
         }
         command.envs(sweep.map(|minutes| ("DR_MINUTES", minutes.to_string())));
@@ -162,11 +172,23 @@ mod tests {
         let one = |name: &str| One { program: "/bin/true".into(), suite: "s".to_owned(), name: name.to_owned() };
         let queue = Mutex::new(VecDeque::from([one("a"), one("b"), one("c")]));
         let mut went: Vec<String> = std::thread::scope(|scope| {
-            let both =
-                ["x", "y"].map(|label| scope.spawn(|| work(&queue, label, &[], Some(Minutes::after(Duration::ZERO)))));
+            let both = ["x", "y"].map(|label| scope.spawn(|| work(&queue, label, &[], Some(given(60)))));
             both.into_iter().flat_map(|node| node.join().unwrap()).map(|went| went.one.name).collect()
         });
         went.sort();
         assert_eq!(went, ["a", "b", "c"]);
+    }
+
+    fn given(seconds: u64) -> Given {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        Given { minutes: Minutes::after(Duration::ZERO), until }
+    }
+
+    #[test]
+    fn what_does_not_begin_in_time_does_nothing_and_says_so() {
+        let one = One { program: "/bin/true".into(), suite: "s".to_owned(), name: "late".to_owned() };
+        let went = work(&Mutex::new(VecDeque::from([one])), "x", &[], Some(given(0)));
+        let told: Vec<_> = went.iter().map(|went| went.ended.as_ref().unwrap().did_nothing.as_deref()).collect();
+        assert_eq!(told, [Some("the time of the whole run was over")]);
     }
 }
