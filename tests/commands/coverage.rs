@@ -265,7 +265,7 @@ fn a_manifest_that_is_none_is_told_with_its_place_and_without_a_cluster() {
     let error = site.document(2, BACKUP, &coverage(&["-f", "typo.yaml"]));
     assert_eq!(
         error["reasons"][0],
-        json!({ "subject": "typo.yaml:8:5", "hint": "",
+        json!({ "subject": "typo.yaml:8:5", "hint": "write includedNamespaces",
                 "because": "Velero has no field \"includeNamespaces\" here; the nearest is \"includedNamespaces\"" })
     );
     let error = site.document(2, BACKUP, &coverage(&["-f", "nowhere.yaml"]));

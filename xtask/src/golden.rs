@@ -146,35 +146,125 @@ const VELERO: [(&str, &str); 4] = [
     ("1.18", "github.com/vmware-tanzu/velero@v1.18.1"),
 ];
 
-/// Takes the schemas out of Velero's CRDs, without descriptions.
+const SNAPSHOTS: &str = "github.com/kubernetes-csi/external-snapshotter/client/v8@v8.4.0";
+const KUBERNETES: &str = "k8s.io/kubernetes@v1.34.2";
+
+/// The kinds of Kubernetes that rules look at.
+const LOOKED_AT: [(&str, &str, &str); 12] = [
+    ("", "v1", "ConfigMap"),
+    ("", "v1", "Namespace"),
+    ("", "v1", "PersistentVolume"),
+    ("", "v1", "PersistentVolumeClaim"),
+    ("", "v1", "Pod"),
+    ("apps", "v1", "DaemonSet"),
+    ("apps", "v1", "Deployment"),
+    ("apps", "v1", "StatefulSet"),
+    ("batch", "v1", "CronJob"),
+    ("batch", "v1", "Job"),
+    ("networking.k8s.io", "v1", "NetworkPolicy"),
+    ("storage.k8s.io", "v1", "StorageClass"),
+];
+
+/// Takes the schemas out of the CRDs of Velero and of snapshots, and out of what Kubernetes publishes, without
+/// descriptions.
 pub(crate) fn schemas() -> Result<()> {
     for (version, module) in VELERO {
-        let told = cmd::run("go", &["mod", "download", "-json", module])?;
-        let told: Value = serde_json::from_str(&told).context("read what go mod download says")?;
-        let folder = told.get("Dir").and_then(Value::as_str).context("go mod download names no folder")?;
-        let mut kinds = BTreeMap::new();
-        for bases in ["config/crd/v1/bases", "config/crd/v2alpha1/bases"] {
-            let bases = Path::new(folder).join(bases);
-            for entry in std::fs::read_dir(&bases).with_context(|| format!("list {}", bases.display()))? {
-                let path = entry?.path();
-                let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-                let crd: Value = serde_yaml::from_str(&text).with_context(|| format!("read {}", path.display()))?;
-                let kind = crd.pointer("/spec/names/kind").and_then(Value::as_str).context("a CRD without kind")?;
-                let version = crd.pointer("/spec/versions/0/schema/openAPIV3Schema").context("a CRD without schema")?;
-                kinds.insert(kind.to_owned(), bare(version));
-            }
-        }
-        let path = cache::checkout()?.join(format!("crates/dr-lint/src/schema/velero-{version}.json"));
-        let text = serde_json::to_string(&kinds).context("write a schema")?;
-        std::fs::write(&path, text + "\n").with_context(|| format!("write {}", path.display()))?;
-        println!("{} kinds in {}", kinds.len(), path.display());
+        let folder = downloaded(module)?;
+        let mut kinds = crds(&folder.join("config/crd/v1/bases"))?;
+        kinds.extend(crds(&folder.join("config/crd/v2alpha1/bases"))?);
+        written(&format!("velero-{version}"), &kinds, kinds.len())?;
     }
+    let mut kinds = crds(&downloaded(SNAPSHOTS)?.join("config/crd"))?;
+    kinds.retain(|kind, _| kind.starts_with("VolumeSnapshot"));
+    written("snapshot", &kinds, kinds.len())?;
+    let path = downloaded(KUBERNETES)?.join("api/openapi-spec/swagger.json");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let published: Value = serde_json::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+    let kubernetes = kubernetes(published.get("definitions").context("nothing is defined there")?)?;
+    written("kubernetes", &kubernetes, LOOKED_AT.len())
+}
+
+/// The folder of a Go module.
+fn downloaded(module: &str) -> Result<PathBuf> {
+    let told = cmd::run("go", &["mod", "download", "-json", module])?;
+    let told: Value = serde_json::from_str(&told).context("read what go mod download says")?;
+    let folder = told.get("Dir").and_then(Value::as_str).context("go mod download names no folder")?;
+    Ok(PathBuf::from(folder))
+}
+
+/// The schemas of a folder's CRDs, by kind.
+fn crds(folder: &Path) -> Result<BTreeMap<String, Value>> {
+    let mut kinds = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
+        let path = entry?.path();
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let crd: Value = serde_yaml::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+        if crd.get("kind").and_then(Value::as_str) != Some("CustomResourceDefinition") {
+            continue;
+        }
+        let kind = crd.pointer("/spec/names/kind").and_then(Value::as_str).context("a CRD without kind")?;
+        let version = crd.pointer("/spec/versions/0/schema/openAPIV3Schema").context("a CRD without schema")?;
+        kinds.insert(kind.to_owned(), bare(version));
+    }
+    Ok(kinds)
+}
+
+/// Kinds by `GROUP/VERSION KIND`, each with the name of its definition, and all definitions that they come to.
+fn kubernetes(published: &Value) -> Result<Value> {
+    let defined = published.as_object().context("definitions are no map")?;
+    let mut kinds = BTreeMap::new();
+    for (group, version, kind) in LOOKED_AT {
+        let is_it = |entry: &Value| entry["group"] == group && entry["version"] == version && entry["kind"] == kind;
+        let of = |schema: &Value| {
+            schema["x-kubernetes-group-version-kind"].as_array().is_some_and(|all| all.iter().any(is_it))
+        };
+        let found = defined.iter().find(|(_, schema)| of(schema)).with_context(|| format!("there is no {kind}"))?;
+        let version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        kinds.insert(format!("{version} {kind}"), found.0.clone());
+    }
+    let mut definitions: BTreeMap<String, Value> = BTreeMap::new();
+    let mut open: Vec<String> = kinds.values().cloned().collect();
+    while let Some(name) = open.pop() {
+        if definitions.contains_key(&name) {
+            continue;
+        }
+        let schema = match name.as_str() {
+            // What is published as a string is taken as a number, too.
+            "io.k8s.apimachinery.pkg.api.resource.Quantity" => serde_json::json!({}),
+            "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => {
+                serde_json::json!({ "x-kubernetes-int-or-string": true })
+            }
+            _ => bare(defined.get(&name).with_context(|| format!("{name} is not defined"))?),
+        };
+        refers(&schema, &mut open);
+        definitions.insert(name, schema);
+    }
+    Ok(serde_json::json!({ "kinds": kinds, "definitions": definitions }))
+}
+
+fn refers(schema: &Value, to: &mut Vec<String>) {
+    match schema {
+        Value::Object(map) => {
+            to.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            map.values().for_each(|value| refers(value, to));
+        }
+        Value::Array(items) => items.iter().for_each(|item| refers(item, to)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn written(name: &str, schemas: &impl Serialize, count: usize) -> Result<()> {
+    let path = cache::checkout()?.join(format!("crates/dr-lint/src/schema/{name}.json"));
+    let text = serde_json::to_string(schemas).context("write a schema")?;
+    std::fs::write(&path, text + "\n").with_context(|| format!("write {}", path.display()))?;
+    println!("{count} kinds in {}", path.display());
     Ok(())
 }
 
 /// A schema without what nothing is decided on.
 fn bare(schema: &Value) -> Value {
-    const KEPT: [&str; 11] = [
+    const KEPT: [&str; 12] = [
+        "$ref",
         "type",
         "properties",
         "items",
@@ -195,6 +285,7 @@ fn bare(schema: &Value) -> Value {
                 Value::Object(fields.map(|(name, schema)| (name.clone(), bare(schema))).collect())
             }
             "items" | "additionalProperties" => bare(value),
+            "$ref" => Value::from(value.as_str().unwrap_or_default().trim_start_matches("#/definitions/")),
             _ => value.clone(),
         };
         (key.clone(), value)

@@ -67,6 +67,7 @@ mod snapshots_off;
 mod suppression_without_reason;
 mod two_certificate_authorities;
 mod two_kinds_of_selectors;
+mod unfit_for_kubernetes;
 mod unknown_field;
 mod unknown_value;
 mod unknown_volume_in_annotation;
@@ -159,4 +160,5 @@ pub const RULES: &[&Rule] = &[
     &location_around_another::RULE,
     &backup_refused::RULE,
     &engine_without_hook::RULE,
+    &unfit_for_kubernetes::RULE,
 ];

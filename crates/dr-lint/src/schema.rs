@@ -1,6 +1,6 @@
-//! Velero's schemas, built in per version, and what an object has that does not fit.
+//! Schemas that are built in, Velero's per version, and what an object has that does not fit.
 //!
-//! Taken from Velero's CRDs by `cargo xtask golden schemas`.
+//! Taken from the CRDs of Velero and of snapshots and from what Kubernetes publishes by `cargo xtask golden schemas`.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -42,9 +42,30 @@ struct Schema {
     preserve: bool,
     #[serde(rename = "x-kubernetes-int-or-string")]
     int_or_string: bool,
+    #[serde(rename = "$ref")]
+    reference: Option<String>,
 }
 
 type Kinds = BTreeMap<String, Schema>;
+
+/// Kubernetes' own kinds share most of what they are made of.
+#[derive(Debug, Default, Deserialize)]
+struct Published {
+    /// By `apps/v1 StatefulSet`, the name of what defines it.
+    kinds: BTreeMap<String, String>,
+    definitions: Kinds,
+}
+
+/// Kinds of `snapshot.storage.k8s.io/v1`; none only if what is built in cannot be read, which a test rules out.
+fn snapshots() -> Option<&'static Kinds> {
+    static READ: OnceLock<Option<Kinds>> = OnceLock::new();
+    READ.get_or_init(|| serde_json::from_str(include_str!("schema/snapshot.json")).ok()).as_ref()
+}
+
+fn published() -> Option<&'static Published> {
+    static READ: OnceLock<Option<Published>> = OnceLock::new();
+    READ.get_or_init(|| serde_json::from_str(include_str!("schema/kubernetes.json")).ok()).as_ref()
+}
 
 /// The schemas of a version; none only if what is built in cannot be read, which a test rules out.
 fn kinds(version: Version) -> Option<&'static Kinds> {
@@ -64,26 +85,76 @@ pub(crate) fn of(context: &Context<'_>, misfit: Misfit) -> impl Iterator<Item = 
     all.filter(move |(of, _)| *of == misfit).map(|(_, draft)| draft.clone())
 }
 
-/// Everything of Velero's own kinds that does not fit their schemas.
+/// Everything of Velero's own kinds, and of those of snapshots, that does not fit their schemas.
 fn walk(context: &Context<'_>) -> Vec<(Misfit, Draft)> {
+    static NONE: Kinds = Kinds::new();
     let mut found = Vec::new();
-    let Some(kinds) = kinds(context.velero) else { return found };
-    // What is in a cluster has passed its own schemas, which may be newer ones.
-    for object in context.judged().filter(|object| object.is_velero() && !object.live) {
-        let Some(schema) = object.raw.str_at("/kind").and_then(|kind| kinds.get(kind)) else { continue };
-        let mut walk = Walk { object, found: Vec::new() };
+    let Some(velero) = kinds(context.velero) else { return found };
+    for object in written(context) {
+        let Some(kind) = object.raw.str_at("/kind") else { continue };
+        let (owner, schema) = if object.is_velero() {
+            ("Velero", velero.get(kind))
+        } else if object.raw.str_at("/apiVersion") == Some("snapshot.storage.k8s.io/v1") {
+            ("Kubernetes", snapshots().and_then(|kinds| kinds.get(kind)))
+        } else {
+            continue;
+        };
+        let Some(schema) = schema else { continue };
+        let mut walk = Walk { object, owner, definitions: &NONE, found: Vec::new() };
         walk.object(schema, &object.raw.0, &Path::root(), true);
+        // A patch has none of them.
+        let there = |name: &String| object.raw.0.get(name).is_some();
+        if !object.is_velero() && !schema.required.iter().any(there) {
+            walk.found.retain(|(misfit, _)| *misfit != Misfit::MissingField);
+        }
         found.extend(walk.found);
     }
     found
 }
 
+/// Everything of Kubernetes' own kinds that does not fit their schemas.
+pub(crate) fn of_kubernetes(context: &Context<'_>) -> Vec<Draft> {
+    let mut found = Vec::new();
+    for object in written(context) {
+        // Of what a chart makes only a part is made here.
+        let Some(kind) = object.kind.filter(|_| !object.is_velero() && object.chart.is_none()) else { continue };
+        let Some(Published { kinds, definitions }) = published() else { return found };
+        let info = kind.info();
+        let schema = kinds.get(&format!("{} {}", info.api_version(), info.kind)).and_then(|name| definitions.get(name));
+        let Some(schema) = schema else { continue };
+        let mut walk = Walk { object, owner: "Kubernetes", definitions, found: Vec::new() };
+        walk.object(schema, &object.raw.0, &Path::root(), true);
+        // One without what it cannot be without is a patch: of what it lacks nothing is said.
+        let is_patch = |(misfit, draft): &(Misfit, Draft)| *misfit == Misfit::MissingField && draft.path.0.len() < 2;
+        if walk.found.iter().any(is_patch) {
+            walk.found.retain(|(misfit, _)| *misfit != Misfit::MissingField);
+        }
+        found.extend(walk.found.into_iter().map(|(_, draft)| draft));
+    }
+    found
+}
+
+/// What is in a cluster has passed its own schemas, which may be newer ones.
+fn written<'i>(context: &Context<'i>) -> impl Iterator<Item = &'i Object> {
+    context.judged().filter(|object| !object.live)
+}
+
 struct Walk<'i> {
     object: &'i Object,
+    /// Who knows the fields.
+    owner: &'static str,
+    definitions: &'static Kinds,
     found: Vec<(Misfit, Draft)>,
 }
 
 impl Walk<'_> {
+    fn resolved<'s>(&self, schema: &'s Schema) -> &'s Schema
+    where
+        'static: 's,
+    {
+        schema.reference.as_ref().and_then(|name| self.definitions.get(name)).unwrap_or(schema)
+    }
+
     fn add(&mut self, misfit: Misfit, draft: Draft) {
         if self.found.len() < MOST {
             self.found.push((misfit, draft));
@@ -101,8 +172,9 @@ impl Walk<'_> {
             }
         }
         for (key, value) in map {
-            // The API server's own, whatever the schema says of them.
-            if root && matches!(key, "apiVersion" | "kind" | "metadata") {
+            // The API server's own, whatever the schema says of them; a status is written by nobody but a controller.
+            let of_controllers = key == "status" && self.owner != "Velero";
+            if root && (of_controllers || matches!(key, "apiVersion" | "kind" | "metadata")) {
                 continue;
             }
             let path = path.clone().key(key);
@@ -114,7 +186,8 @@ impl Walk<'_> {
                 }
                 let near = nearest(key, schema);
                 let says = near.map(|(name, _)| format!("; the nearest is {name:?}")).unwrap_or_default();
-                let draft = on_key(self.object, path.clone(), format!("Velero has no field {key:?} here{says}"));
+                let owner = self.owner;
+                let draft = on_key(self.object, path.clone(), format!("{owner} has no field {key:?} here{says}"));
                 let only = |name: &str| !map.contains_key(name) && meant.get(name) == Some(&1);
                 let fix = near.filter(|(name, of)| only(name) && self.fits(of, value)).map(|(name, _)| Fix {
                     title: format!("write {name}"),
@@ -135,7 +208,7 @@ impl Walk<'_> {
 
     /// Whether nothing would be found in it under another name.
     fn fits(&self, schema: &Schema, value: &Value) -> bool {
-        let mut walk = Walk { object: self.object, found: Vec::new() };
+        let mut walk = Walk { found: Vec::new(), ..*self };
         walk.value(schema, value, &Path::root());
         walk.found.is_empty() && !value.is_null()
     }
@@ -145,6 +218,7 @@ impl Walk<'_> {
         if value.is_null() {
             return;
         }
+        let schema = self.resolved(schema);
         let fits = match schema.r#type.as_str() {
             "object" => value.is_object(),
             "array" => value.is_array(),
@@ -231,5 +305,25 @@ mod tests {
                 assert!(kinds.contains_key(kind), "{version} lacks {kind}");
             }
         }
+    }
+
+    fn named<'s>(schema: &'s Schema, to: &mut Vec<&'s str>) {
+        to.extend(schema.reference.as_deref());
+        let inside = schema.items.iter().chain(&schema.additional_properties).map(AsRef::as_ref);
+        for of in schema.properties.values().chain(inside) {
+            named(of, to);
+        }
+    }
+
+    #[test]
+    fn snapshots_and_every_kind_of_kubernetes_are_there_with_all_that_they_come_to() {
+        assert!(snapshots().unwrap().contains_key("VolumeSnapshotClass"));
+        let Published { kinds, definitions } = published().unwrap();
+        assert!(kinds.contains_key("apps/v1 StatefulSet") && kinds.contains_key("v1 Pod"));
+        let mut all: Vec<&str> = kinds.values().map(String::as_str).collect();
+        for of in definitions.values() {
+            named(of, &mut all);
+        }
+        assert!(all.iter().all(|name| definitions.contains_key(*name)));
     }
 }

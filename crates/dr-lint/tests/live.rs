@@ -49,7 +49,7 @@ impl Cluster {
         let labels = json!({ "velero.io/csi-volumesnapshot-class": "true" });
         cluster.add(
             Kind::VolumeSnapshotClass,
-            json!({ "metadata": { "name": "fast", "labels": labels }, "driver": "csi.fast" }),
+            json!({ "metadata": { "name": "fast", "labels": labels }, "driver": "csi.fast", "deletionPolicy": "Delete" }),
         );
         cluster.add(Kind::StatefulSet, set());
         for at in 0..3 {
@@ -83,7 +83,7 @@ impl Cluster {
             json!({ "metadata": { "name": claim, "namespace": "shop", "labels": { "app": set } },
                 "spec": { "storageClassName": "fast", "volumeName": volume }, "status": { "phase": "Bound" } }),
         );
-        let csi = json!({ "driver": "csi.fast", "volumeHandle": "h" });
+        let csi = json!({ "driver": "csi.fast", "deletionPolicy": "Delete", "volumeHandle": "h" });
         let to = json!({ "namespace": "shop", "name": claim });
         self.add(
             Kind::PersistentVolume,
@@ -315,7 +315,7 @@ fn nothing_is_judged_by_kinds_that_may_not_be_read() {
     classes.add(
         Kind::VolumeSnapshotClass,
         json!({ "metadata": { "name": "slow",
-        "labels": { "velero.io/csi-volumesnapshot-class": "true" } }, "driver": "csi.fast" }),
+        "labels": { "velero.io/csi-volumesnapshot-class": "true" } }, "driver": "csi.fast", "deletionPolicy": "Delete" }),
     );
     assert_eq!(classes.says(&[]).len(), 2);
     assert_eq!(classes.forbid(Kind::PersistentVolumeClaim).says(&[]), [""; 0]);
@@ -441,7 +441,8 @@ fn a_file_that_is_as_the_cluster_changes_nothing() {
     cluster.schedule(&moved).add(Kind::DaemonSet, live).add(Kind::VolumeSnapshotLocation, location.clone());
     assert_eq!(cluster.says(&[]), [""; 0]);
     let labels = json!({ "velero.io/csi-volumesnapshot-class": "true" });
-    let class = json!({ "metadata": { "name": "fast", "labels": labels }, "driver": "csi.fast" });
+    let class =
+        json!({ "metadata": { "name": "fast", "labels": labels }, "driver": "csi.fast", "deletionPolicy": "Delete" });
     let storage = json!({ "metadata": { "name": "fast" }, "provisioner": "csi.fast" });
     for file in [
         text("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", class),

@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule {
     appetite: Appetite::Default,
     summary: "A field that Velero requires is not there.",
     costs: "The API server refuses the object, so it is never applied.",
-    proven: "Velero's CRDs at 1.15.2, 1.16.2, 1.17.2 and 1.18.1.",
+    proven: "Velero's CRDs at 1.15.2, 1.16.2, 1.17.2 and 1.18.1, those of snapshots at 8.4.0.",
     fix: Fixable::No,
     page: include_str!("../../../../docs/rules/missing-field.md"),
     check,
