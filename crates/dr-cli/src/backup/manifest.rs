@@ -160,6 +160,7 @@ spec:
         insta::assert_snapshot!(refused(&wrong), @r#"
         error: nightly.yaml cannot be judged
           nightly.yaml:9:5: Velero has no field "includeNamespaces" here; the nearest is "includedNamespaces"
+            hint: write includedNamespaces
           nightly.yaml:10:10: a string is wanted here, and this is the number 5
         "#);
         insta::assert_snapshot!(refused("apiVersion: velero.io/v1\nkind: [Backup\n"), @r"
