@@ -67,6 +67,12 @@ impl<'a> Container<'a> {
         list.iter().find(|entry| entry.get("name").and_then(Value::as_str) == Some(name))?.get("value")?.as_str()
     }
 
+    /// Whether an environment variable is set, wherever its value comes from; those of `envFrom` are not seen.
+    pub fn sets(&self, name: &str) -> bool {
+        let list = self.spec.get("env").and_then(Value::as_array).into_iter().flatten();
+        list.into_iter().any(|entry| entry.get("name").and_then(Value::as_str) == Some(name))
+    }
+
     pub fn words(&self, field: &str) -> Vec<&'a str> {
         let list = self.spec.get(field).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).collect()

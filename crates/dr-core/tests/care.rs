@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use dr_core::care::{self, Care, ENGINES};
+use dr_core::engine::Container;
 use dr_core::object::Object;
 use serde_json::json;
 
@@ -83,4 +84,23 @@ fn a_save_of_redis_that_fails_or_is_not_allowed_is_a_failed_hook() {
     assert_eq!(save(busy), (false, "BGSAVE answers: ERR Background save already in progress".to_owned()));
     let closed = "echo 'NOAUTH Authentication required.'";
     assert_eq!(save(closed), (false, "LASTSAVE answers: NOAUTH Authentication required.".to_owned()));
+}
+
+#[test]
+fn a_redis_that_appends_lacks_nothing_that_a_save_would_add() {
+    let unsaved = |container: serde_json::Value, mount: &str| {
+        care::of(&Container { spec: &container, mount }).and_then(|care| care.unsaved).is_some()
+    };
+    let official = |args: serde_json::Value| json!({ "image": "redis:7", "args": args });
+    assert!(unsaved(official(json!([])), "/data"));
+    assert!(!unsaved(official(json!(["redis-server", "--appendonly", "yes"])), "/data"));
+    assert!(unsaved(official(json!(["redis-server", "--appendonly", "no"])), "/data"));
+    let bitnami = |env: serde_json::Value| json!({ "image": "bitnami/redis:7", "env": env });
+    let switch = |value: serde_json::Value| json!([value]);
+    assert!(!unsaved(bitnami(json!([])), "/bitnami/redis/data"));
+    assert!(!unsaved(bitnami(switch(json!({ "name": "REDIS_AOF_ENABLED", "value": "yes" }))), "/bitnami/redis/data"));
+    assert!(unsaved(bitnami(switch(json!({ "name": "REDIS_AOF_ENABLED", "value": "no" }))), "/bitnami/redis/data"));
+    let elsewhere =
+        json!({ "name": "REDIS_AOF_ENABLED", "valueFrom": { "configMapKeyRef": { "name": "c", "key": "k" } } });
+    assert!(unsaved(bitnami(switch(elsewhere)), "/bitnami/redis/data"));
 }

@@ -3,13 +3,13 @@
 //! Nothing here decides what is in a backup; that is `dr_core::select`, on these objects.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use dr_core::kind::Kind;
 use dr_core::object::Object as Raw;
 use dr_core::select::{
-    Backup, Before, Cluster, ItemRef, Policies, Reason, Resources, Rule as Why, Selection, Server, Verdict, before,
+    Backup, Before, Cluster, ItemVerdict, Policies, Reason, Resources, Rule as Why, Selection, Server, Verdict, before,
     select,
 };
 use dr_yaml::{Path, Step};
@@ -47,19 +47,24 @@ pub(crate) struct Taken {
     pub(crate) selection: Selection,
     cluster: Arc<Cluster>,
     request: Backup,
+    /// Whether each pod, by namespace and name, is in it.
+    pods: OnceLock<HashMap<(String, String), bool>>,
 }
 
 impl Taken {
     /// What it would run in a pod before it takes its volumes; none where no such pod runs, or it is not in the backup.
     pub(crate) fn before(&self, namespace: &str, pod: &str, container: &str) -> Option<Ran> {
         let before = before(&self.cluster, &self.request, namespace, pod, container)?;
-        let is_pod = |item: &ItemRef| {
-            item.resource == "pods" && item.namespace.as_deref() == Some(namespace) && item.name == pod
-        };
-        let verdict = self.selection.items.iter().find(|verdict| is_pod(&verdict.item))?;
-        // No manifest has the pods of node-agent: that there is one is for other rules.
-        let is_in = verdict.verdict == Verdict::Included
-            || verdict.chain.iter().any(|reason| reason.rule == Why::NodeAgentMissing);
+        let pods = self.pods.get_or_init(|| {
+            let pods = self.selection.items.iter().filter(|item| item.item.resource == "pods");
+            // No manifest has the pods of node-agent: that there is one is for other rules.
+            let is_in = |item: &ItemVerdict| {
+                item.verdict == Verdict::Included || item.chain.iter().any(|why| why.rule == Why::NodeAgentMissing)
+            };
+            let place = |item: &ItemVerdict| (item.item.namespace.clone().unwrap_or_default(), item.item.name.clone());
+            pods.map(|item| (place(item), is_in(item))).collect()
+        });
+        let is_in = *pods.get(&(namespace.to_owned(), pod.to_owned()))?;
         Some(if is_in { Ran::In(before) } else { Ran::NotThere })
     }
 }
@@ -230,7 +235,7 @@ impl<'i> Derived<'i> {
         // What Velero refuses as a whole is for the rules about that.
         let cluster = self.reach(&request);
         let selection = select(&cluster, &request, &server);
-        selection.refused.is_empty().then_some(Taken { selection, cluster, request })
+        selection.refused.is_empty().then(|| Taken { selection, cluster, request, pods: OnceLock::new() })
     }
 
     /// What makes Velero refuse a backup as a whole, as its locations and namespaces are now.

@@ -217,40 +217,38 @@ fn same(new: Decoded, old: Decoded, tried: &[Tried<'_>]) -> bool {
         (Some(_), None) | (None, Some(_)) => return false,
     };
     let (Ok(new), Ok(mut want)) = (new, old) else { return false };
-    for Tried { object, change, .. } in tried {
-        change_value(&mut want, object, change);
-    }
-    new == want
+    tried.iter().all(|Tried { object, change, .. }| change_value(&mut want, object, change)) && new == want
 }
 
-fn change_value(value: &mut Value, object: &Object, change: &Change) {
+/// Whether there was what it changes, and room for what it adds.
+fn change_value(value: &mut Value, object: &Object, change: &Change) -> bool {
     let whole = |path: &Path| object.place(path);
     match change {
         Change::Set { path, to } => {
-            if let Some(place) = at(value, &whole(path)) {
-                *place = Value::String(to.clone());
-            }
+            let Some(place) = at(value, &whole(path)) else { return false };
+            *place = Value::String(to.clone());
+            true
         }
         Change::Remove { path } => {
             let path = whole(path);
-            if let (Some(Step::Key(key)), Some(Value::Object(map))) = (path.0.last(), at(value, &path.parent())) {
-                map.remove(key);
-            }
+            let (Some(Step::Key(key)), Some(Value::Object(map))) = (path.0.last(), at(value, &path.parent())) else {
+                return false;
+            };
+            map.remove(key).is_some()
         }
         Change::Rename { path, to } => {
             let path = whole(path);
-            if let (Some(Step::Key(key)), Some(Value::Object(map))) = (path.0.last(), at(value, &path.parent()))
-                && !map.contains_key(to)
-                && let Some(value) = map.remove(key)
-            {
-                map.insert(to.clone(), value);
+            let (Some(Step::Key(key)), Some(Value::Object(map))) = (path.0.last(), at(value, &path.parent())) else {
+                return false;
+            };
+            match map.remove(key) {
+                Some(value) => map.insert(to.clone(), value).is_none(),
+                None => false,
             }
         }
         Change::Insert { map, key, value: new } => {
-            // One that is there is not written over.
-            if let Some(Value::Object(map)) = at(value, &whole(map)) {
-                map.entry(key.clone()).or_insert_with(|| new.clone());
-            }
+            let Some(Value::Object(map)) = at(value, &whole(map)) else { return false };
+            map.insert(key.clone(), new.clone()).is_none()
         }
     }
 }

@@ -141,12 +141,12 @@ fn simple_commands(words: &[String]) -> Vec<Vec<String>> {
 /// Whether all a command does is to have what is in memory written: what is copied then is as good as without it.
 pub(crate) fn only_writes_out(words: &[String]) -> bool {
     let mut commands = simple_commands(words);
-    commands.retain(|command| !["set", "export"].contains(&program(command)));
+    commands.retain(|command| !["set", "export", "echo", "sleep", "true", ":", "exit"].contains(&program(command)));
     !commands.is_empty() && commands.iter().all(|command| is_checkpoint(command) || is_sync(command))
 }
 
 fn is_sync(command: &[String]) -> bool {
-    command.len() == 1 && program(command) == "sync"
+    program(command) == "sync"
 }
 
 /// `psql` that is given one CHECKPOINT or more, and nothing else.

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use dr_yaml::Path;
+use dr_core::claims::WORKLOADS;
+use dr_core::kind::Kind;
+use dr_yaml::{Path, Step};
 use serde::Deserialize;
 
 use crate::finding::{Draft, on, on_key};
@@ -102,9 +104,8 @@ fn walk(context: &Context<'_>) -> Vec<(Misfit, Draft)> {
         let Some(schema) = schema else { continue };
         let mut walk = Walk { object, owner, definitions: &NONE, found: Vec::new() };
         walk.object(schema, &object.raw.0, &Path::root(), true);
-        // A patch has none of them.
-        let there = |name: &String| object.raw.0.get(name).is_some();
-        if !object.is_velero() && !schema.required.iter().any(there) {
+        // It may be a patch: of what one lacks nothing is said.
+        if !object.is_velero() {
             walk.found.retain(|(misfit, _)| *misfit != Misfit::MissingField);
         }
         found.extend(walk.found);
@@ -120,18 +121,30 @@ pub(crate) fn of_kubernetes(context: &Context<'_>) -> Vec<Draft> {
         let Some(kind) = object.kind.filter(|_| !object.is_velero() && object.chart.is_none()) else { continue };
         let Some(Published { kinds, definitions }) = published() else { return found };
         let info = kind.info();
+        if object.raw.str_at("/apiVersion") != Some(info.api_version().as_str()) {
+            continue;
+        }
         let schema = kinds.get(&format!("{} {}", info.api_version(), info.kind)).and_then(|name| definitions.get(name));
         let Some(schema) = schema else { continue };
         let mut walk = Walk { object, owner: "Kubernetes", definitions, found: Vec::new() };
         walk.object(schema, &object.raw.0, &Path::root(), true);
-        // One without what it cannot be without is a patch: of what it lacks nothing is said.
-        let is_patch = |(misfit, draft): &(Misfit, Draft)| *misfit == Misfit::MissingField && draft.path.0.len() < 2;
-        if walk.found.iter().any(is_patch) {
+        if !is_whole(kind, object) {
             walk.found.retain(|(misfit, _)| *misfit != Misfit::MissingField);
         }
         found.extend(walk.found.into_iter().map(|(_, draft)| draft));
     }
     found
+}
+
+/// Whether it can be no patch that is laid over another object: of what one lacks nothing is said.
+fn is_whole(kind: Kind, object: &Object) -> bool {
+    let template = WORKLOADS.iter().find(|(workload, _)| *workload == kind).map(|(_, template)| *template);
+    let Some(template) = template.or((kind == Kind::Pod).then_some("")) else { return false };
+    let containers = object.raw.list_at(&format!("{template}/spec/containers"));
+    let has_image = |container: &Value| container.get("image").is_some();
+    let selects =
+        kind == Kind::Pod || matches!(kind, Kind::Job | Kind::CronJob) || object.raw.at("/spec/selector").is_some();
+    !containers.is_empty() && containers.iter().all(has_image) && selects
 }
 
 /// What is in a cluster has passed its own schemas, which may be newer ones.
@@ -174,7 +187,14 @@ impl Walk<'_> {
         for (key, value) in map {
             // The API server's own, whatever the schema says of them; a status is written by nobody but a controller.
             let of_controllers = key == "status" && self.owner != "Velero";
-            if root && (of_controllers || matches!(key, "apiVersion" | "kind" | "metadata")) {
+            if root && (of_controllers || matches!(key, "apiVersion" | "kind")) {
+                continue;
+            }
+            if root && key == "metadata" && self.definitions.is_empty() {
+                continue;
+            }
+            // For whoever patches, and for whoever encrypts: neither comes to the API server.
+            if self.owner != "Velero" && (key.starts_with('$') || root && key == "sops") {
                 continue;
             }
             let path = path.clone().key(key);
@@ -189,7 +209,10 @@ impl Walk<'_> {
                 let owner = self.owner;
                 let draft = on_key(self.object, path.clone(), format!("{owner} has no field {key:?} here{says}"));
                 let only = |name: &str| !map.contains_key(name) && meant.get(name) == Some(&1);
-                let fix = near.filter(|(name, of)| only(name) && self.fits(of, value)).map(|(name, _)| Fix {
+                // Further away begins the opposite: `minSurge` and `maxSurge`, `unprivileged` and `privileged`.
+                let typo = |name: &str| distance(key, name) <= 1;
+                let fix = near.filter(|(name, of)| typo(name) && only(name) && self.fits(of, value));
+                let fix = fix.map(|(name, _)| Fix {
                     title: format!("write {name}"),
                     safe: false,
                     change: Change::Rename { path, to: name.to_owned() },
@@ -198,8 +221,8 @@ impl Walk<'_> {
             }
         }
         for name in schema.required.iter().filter(|name| map.get(name).is_none_or(Value::is_null)) {
-            // What is null and may not be is told once, as a value of the wrong type.
-            if !map.contains_key(name) {
+            let nullable = schema.properties.get(name).is_some_and(|of| of.nullable);
+            if !map.contains_key(name) || !nullable {
                 let draft = on_key(self.object, path.clone(), format!("the field {name:?} is required here"));
                 self.add(Misfit::MissingField, draft);
             }
@@ -228,8 +251,11 @@ impl Walk<'_> {
             "number" => value.is_number(),
             _ => !schema.int_or_string || value.is_string() || value.as_i64().is_some(),
         };
-        if !fits {
-            let message = format!("{} is wanted here, and this is {}", name(&schema.r#type), shown(value));
+        // What is filled in later: by Flux, by kubectl in a container's own words, by a template.
+        let filled_in = value.as_str().is_some_and(|text| ["${", "$(", "{{"].iter().any(|open| text.contains(open)));
+        if !fits && !filled_in {
+            let secret = path.0.iter().any(|step| matches!(step, Step::Key(key) if key == "env"));
+            let message = format!("{} is wanted here, and this is {}", name(&schema.r#type), shown(value, secret));
             self.add(Misfit::OtherType, on(self.object, path.clone(), message));
             return;
         }
@@ -259,15 +285,18 @@ impl Walk<'_> {
 
 /// The field whose name is nearest, if one is near.
 fn nearest<'s>(key: &str, schema: &'s Schema) -> Option<(&'s str, &'s Schema)> {
-    let distance = |name: &str| strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase());
     // The one is never meant by the other, however near they are.
     let opposite = |name: &str| {
         [("include", "exclude"), ("exclude", "include")].iter().any(|(a, b)| key.starts_with(a) && name.starts_with(b))
     };
     let all = schema.properties.iter().filter(|(name, _)| !opposite(name));
-    let all = all.map(|(name, of)| (distance(name), name.as_str(), of));
+    let all = all.map(|(name, of)| (distance(key, name), name.as_str(), of));
     let (distance, name, of) = all.min_by_key(|(distance, name, _)| (*distance, *name))?;
     (distance <= 3 && distance * 2 < key.len()).then_some((name, of))
+}
+
+fn distance(key: &str, name: &str) -> usize {
+    strsim::damerau_levenshtein(&key.to_lowercase(), &name.to_lowercase())
 }
 
 fn name(of: &str) -> &str {
@@ -282,8 +311,12 @@ fn name(of: &str) -> &str {
     }
 }
 
-fn shown(value: &Value) -> String {
+/// `secret`: it may be a password.
+fn shown(value: &Value, secret: bool) -> String {
     match value {
+        Value::Number(_) if secret => "a number".to_owned(),
+        Value::Bool(_) if secret => "a boolean".to_owned(),
+        Value::String(_) if secret => "a string".to_owned(),
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => format!("the boolean {value}"),
         Value::Number(value) => format!("the number {value}"),

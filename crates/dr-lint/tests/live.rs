@@ -83,7 +83,7 @@ impl Cluster {
             json!({ "metadata": { "name": claim, "namespace": "shop", "labels": { "app": set } },
                 "spec": { "storageClassName": "fast", "volumeName": volume }, "status": { "phase": "Bound" } }),
         );
-        let csi = json!({ "driver": "csi.fast", "deletionPolicy": "Delete", "volumeHandle": "h" });
+        let csi = json!({ "driver": "csi.fast", "volumeHandle": "h" });
         let to = json!({ "namespace": "shop", "name": claim });
         self.add(
             Kind::PersistentVolume,

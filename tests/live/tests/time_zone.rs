@@ -29,10 +29,10 @@ fn a_schedule_fires_when_status_says_by_the_zone_of_veleros_server() {
         {"op": "add", "path": "/spec/template/spec/containers/0/volumeMounts/-", "value": {"name": "zones", "mountPath": "/usr/share/zoneinfo", "readOnly": true}}
     ]"#;
     let before = node.get(&[VELERO, "-n", "velero"])["spec"]["template"].clone();
-    node.kubectl(&["patch", "-n", "velero", VELERO, "--type=json", "-p", zones]);
-    node.kubectl(&["set", "env", "-n", "velero", VELERO, &format!("TZ={ZONE}")]);
-    rolled_out();
     let ended = catch_unwind(AssertUnwindSafe(|| {
+        node.kubectl(&["patch", "-n", "velero", VELERO, "--type=json", "-p", zones]);
+        node.kubectl(&["set", "env", "-n", "velero", VELERO, &format!("TZ={ZONE}")]);
+        rolled_out();
         let due = date("UTC", "+4 minutes", "+%Y-%m-%dT%H:%M:00Z");
         let cron = date(ZONE, &due, "+%-M %-H * * *");
         node.apply(&format!(

@@ -49,7 +49,7 @@ pub(crate) fn test(yes: bool) -> Result<ExitCode> {
     );
     current::ask(&what, yes)?;
     let mut tally = Tally::default();
-    let queue::Listed { run, ignored } = queue::list(&root, LIVE, true)?;
+    let queue::Listed { run, ignored } = queue::list(&root, LIVE, true, queue::FIRST)?;
     anyhow::ensure!(ignored.is_empty(), "ignored tests are listed among those to run");
     let known: Vec<&str> = run.iter().map(|one| one.name.as_str()).collect();
     if let Some((missing, _)) = ANYWHERE.iter().find(|(name, _)| !known.contains(name)) {

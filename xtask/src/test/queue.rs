@@ -31,8 +31,15 @@ pub(super) struct Went {
     pub(super) took: Duration,
 }
 
+impl Went {
+    /// Whether it did anything.
+    pub(super) fn is_done(&self) -> bool {
+        self.ended.as_ref().is_ok_and(|ended| ended.did_nothing.is_none())
+    }
+}
+
 /// Suites that take longest begin first: else the last one is waited for alone.
-const FIRST: [&str; 3] = ["crash", "lint_truth", "restore"];
+pub(super) const FIRST: &[&str] = &["crash", "lint_truth", "restore"];
 
 /// What the package's test programs hold: what is to run, and what is ignored with its reason.
 pub(super) struct Listed {
@@ -41,7 +48,9 @@ pub(super) struct Listed {
 }
 
 /// Builds the test programs of a package and asks them what they hold.
-pub(super) fn list(root: &Path, package: &str, long: bool) -> Result<Listed> {
+///
+/// `first`: suites that are to begin before all others.
+pub(super) fn list(root: &Path, package: &str, long: bool, first: &[&str]) -> Result<Listed> {
     let mut build = Cargo::tool();
     build.args(["test", "--locked", "--no-run", "--message-format=json-render-diagnostics", "--package", package]);
     let out = build.current_dir(root).stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("start cargo")?;
@@ -65,7 +74,7 @@ pub(super) fn list(root: &Path, package: &str, long: bool) -> Result<Listed> {
     // In turn: of those that a late run does not come to none is always the same.
     let turn = usize::try_from(crate::diff::new_seed()).unwrap_or(0) % run.len().max(1);
     run.rotate_left(turn);
-    let place = |one: &One| FIRST.iter().position(|suite| *suite == one.suite).unwrap_or(FIRST.len());
+    let place = |one: &One| first.iter().position(|suite| *suite == one.suite).unwrap_or(first.len());
     run.sort_by_key(place);
     let reasons = reasons(root, package, &ignored)?;
     Ok(Listed { run: run.into(), ignored: reasons })

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// A whole run, in minutes: no test on a node begins later.
 const WHOLE: u64 = 66;
+/// So long tests on nodes may begin in any run.
+const AT_LEAST: u64 = 4;
 /// What comes once the node is up and cannot be cut short, on two nodes side by side.
 const REST: u64 = 25;
 
@@ -28,7 +30,15 @@ pub(super) struct Given {
 impl Given {
     /// In a run that began then.
     pub(super) fn in_run(began: Instant) -> Self {
-        Self { minutes: Minutes::after(began.elapsed()), until: began + Duration::from_secs(WHOLE * 60) }
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        // However late it is, two may begin.
+        let until = (began + minutes(WHOLE)).max(Instant::now() + minutes(AT_LEAST));
+        Self { minutes: Minutes::after(began.elapsed()), until }
+    }
+
+    /// Whether there is no more time than what cannot be cut short takes.
+    pub(super) fn is_late(self) -> bool {
+        self.minutes == Minutes { diff: self.minutes.diff, ..Minutes::after(Duration::from_secs(WHOLE * 60)) }
     }
 }
 
@@ -66,5 +76,8 @@ mod tests {
         assert_eq!(after(31), Minutes { crash: 10, lint_truth: 6, diff: 25 });
         assert_eq!(after(45), Minutes { crash: 5, lint_truth: 4, diff: 21 });
         assert_eq!(after(90), Minutes { crash: 5, lint_truth: 4, diff: 10 });
+        let until = Instant::now();
+        let late = [15, 31, 45].map(|minutes| Given { minutes: after(minutes), until }.is_late());
+        assert_eq!(late, [false, false, true]);
     }
 }

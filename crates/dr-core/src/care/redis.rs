@@ -26,23 +26,26 @@ pub(super) const APPENDING: Care = Care {
     snapshot: None,
     files: Some(TORN),
     unsaved: None,
-    pre_backup: None,
+    // Whoever is taken for one and is none is saved all the same.
+    pre_backup: Some(SAVE),
 };
 
 const BITNAMI: [&str; 2] = ["/bitnami/redis/data", "/bitnami/valkey/data"];
 
+const IMAGES: [&str; 5] = ["redis", "redis-cluster", "redis-stack-server", "valkey", "keydb"];
+
 fn recognise(container: &Container<'_>) -> bool {
-    let images = ["redis", "redis-cluster", "redis-stack-server", "valkey", "keydb"];
-    named(container, &images, &["/data", BITNAMI[0], BITNAMI[1]])
+    named(container, &IMAGES, &["/data", BITNAMI[0], BITNAMI[1]])
 }
 
-/// Bitnami's images do so unless they are told otherwise (`REDIS_AOF_ENABLED`).
+/// By its arguments; Bitnami's images do so unless they are told otherwise (`REDIS_AOF_ENABLED`).
 fn appends(container: &Container<'_>) -> bool {
-    let words = [container.words("command"), container.words("args")].concat().join(" ");
-    let told = ["REDIS_AOF_ENABLED", "VALKEY_AOF_ENABLED"].iter().find_map(|name| container.env(name));
-    words.contains("--appendonly yes")
-        || told == Some("yes")
-        || told.is_none() && named(container, &["redis", "valkey"], &BITNAMI)
+    let words = [container.words("command"), container.words("args")].concat();
+    let told = words.windows(2).any(|pair| pair == ["--appendonly", "yes"]);
+    let refused = words.windows(2).any(|pair| pair == ["--appendonly", "no"]);
+    let switches = ["REDIS_AOF_ENABLED", "VALKEY_AOF_ENABLED"].map(|name| (container.sets(name), container.env(name)));
+    let by_image = switches.iter().any(|(_, value)| *value == Some("yes")) || switches.iter().all(|(sets, _)| !sets);
+    told || !refused && by_image && named(container, &IMAGES, &BITNAMI)
 }
 
 /// `LASTSAVE` counts in seconds: without the pause a save right after another one would look like none.

@@ -62,6 +62,9 @@ fn engine_of<'d>(claim: &'d Claim<'d>) -> Option<Engine<'d>> {
     }
     let raw = &claim.workload.raw;
     let spec = raw.0.within(&claim.volumes.parent())?;
+    if matches!(spec.get("restartPolicy").and_then(Value::as_str), Some("Never" | "OnFailure")) {
+        return None;
+    }
     let mounted = || {
         let volumes = spec.get("volumes").and_then(Value::as_array)?;
         let of_claim = |volume: &&Value| {
@@ -173,8 +176,10 @@ fn of_backup(context: &Context<'_>, derived: &Derived<'_>, engines: &[Engine<'_>
         let draft = on_key(spec.object, spec.path.clone(), message).about(format!("{namespace}/{name}"));
         let place = claim.template.clone().unwrap_or_else(|| claim.volumes.clone());
         found.push(draft.related(claim.workload, place, "the volume"));
-        let is_in =
-            claim.pods.iter().any(|pod| matches!(taken.before(namespace, pod, &engine.container), Some(Ran::In(_))));
+        let is_in = claim
+            .pods
+            .iter()
+            .any(|pod| matches!(taken.before(namespace, pod, &engine.container), Some(Ran::In(Before::Entries(_)))));
         if let Some(hook) = engine.hook().filter(|_| is_in) {
             missing.push(hook);
             of_first.get_or_insert(found.len() - 1);
