@@ -3,9 +3,9 @@
 //! Wider than [`crate::engine`]: those profiles open and verify data, these only tell what a backup of it is good for.
 //! A claim whose engine is not known here is not judged.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::engine::Container;
+use crate::engine::{self, Container};
 use crate::object::Object;
 
 mod elasticsearch;
@@ -39,6 +39,25 @@ pub struct Doubt {
     pub instead: &'static str,
     /// Where that is said.
     pub source: &'static str,
+}
+
+impl Care {
+    /// The entry of `spec.hooks.resources` that runs `pre_backup` in these pods; none where nothing is to run. One that
+    /// fails stops no backup.
+    pub fn hook(&self, name: &str, namespace: &str, labels: &Value, container: &str, mount: &str) -> Option<Value> {
+        /// A checkpoint of a busy database takes as long as its dirty pages.
+        const TIMEOUT: &str = "2m0s";
+        let command = engine::command(self.pre_backup?, mount);
+        Some(json!({
+            "name": name,
+            "includedNamespaces": [namespace],
+            "includedResources": ["pods"],
+            "labelSelector": { "matchLabels": labels },
+            "pre": [{ "exec": {
+                "container": container, "command": command, "onError": "Continue", "timeout": TIMEOUT,
+            } }],
+        }))
+    }
 }
 
 /// Every engine that is known.

@@ -52,7 +52,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// What it would run in a pod before it takes its volumes; none where no such pod runs, or it is not in the backup.
+    /// What it would run in a pod before it takes its volumes; none where no such pod runs.
     pub(crate) fn before(&self, namespace: &str, pod: &str, container: &str) -> Option<Ran> {
         let before = before(&self.cluster, &self.request, namespace, pod, container)?;
         let pods = self.pods.get_or_init(|| {

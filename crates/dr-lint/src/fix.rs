@@ -286,6 +286,45 @@ mod tests {
         assert_eq!(tried(0, &[]).0, [0; 0]);
     }
 
+    /// Finding of this change of the one object of a text.
+    fn finding(change: Change) -> Finding {
+        let fix = Some(Fix { title: "mend it".to_owned(), safe: false, change });
+        let (path, subject, message) = (Path::root(), String::new(), String::new());
+        let (rule, severity, related) = ("a-rule", crate::Severity::Error, Vec::new());
+        Finding { rule, severity, file: 0, span: 0..0, object: Some(0), path, subject, message, related, fix }
+    }
+
+    #[test]
+    fn of_two_that_come_to_the_same_key_one_is_made() {
+        let mut input = Input::default();
+        input.add("f.yaml", b"a: 1\nspec:\n  x: 1\n  y: 2\n", false);
+        let insert = |value: Value| finding(Change::Insert { map: Path::keys("spec"), key: "z".to_owned(), value });
+        let rename = |from: &str| finding(Change::Rename { path: Path::keys("spec").key(from), to: "z".to_owned() });
+        let made = |findings: &[Finding]| {
+            let (text, count) = apply(&input, 0, &findings.iter().collect::<Vec<_>>()).unwrap();
+            assert_eq!((count, text.matches("z:").count()), (1, 1), "{text}");
+        };
+        // In either order: of equal keys the last one of the text is read, and that may be the one that is meant.
+        made(&[insert("a".into()), insert("b".into())]);
+        made(&[insert("b".into()), insert("a".into())]);
+        made(&[rename("x"), rename("y")]);
+        made(&[rename("y"), insert("a".into())]);
+    }
+
+    #[test]
+    fn a_key_that_is_there_is_not_written_again() {
+        let mut input = Input::default();
+        input.add("f.yaml", b"spec:\n  z: 1\n  y: 1\n", false);
+        let map = Path::keys("spec");
+        for change in [
+            Change::Insert { map: map.clone(), key: "z".to_owned(), value: json!(1) },
+            Change::Rename { path: map.clone().key("y"), to: "z".to_owned() },
+        ] {
+            let (text, count) = apply(&input, 0, &[&finding(change)]).unwrap();
+            assert_eq!((count, text.as_str()), (0, input.files[0].text.as_str()));
+        }
+    }
+
     #[test]
     fn of_two_that_do_not_go_together_the_first_is_taken() {
         let mut taken = Vec::new();

@@ -47,7 +47,7 @@ impl Minutes {
     pub(super) fn after(elapsed: Duration) -> Self {
         let left = WHOLE.saturating_sub(elapsed.as_secs() / 60);
         let spare = left.saturating_sub(REST);
-        Self { crash: spare.clamp(5, 16), lint_truth: (spare * 2 / 3).clamp(4, 11), diff: left.clamp(10, 25) }
+        Self { crash: spare.clamp(5, 20), lint_truth: (spare * 4 / 5).clamp(4, 20), diff: left.clamp(10, 25) }
     }
 
     /// Whether a suite sweeps over many cases.
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn a_sweep_takes_all_it_wants_with_warm_caches_and_a_few_cases_when_it_is_late() {
         let after = |minutes: u64| Minutes::after(Duration::from_secs(minutes * 60));
-        assert_eq!(after(15), Minutes { crash: 16, lint_truth: 11, diff: 25 });
-        assert_eq!(after(31), Minutes { crash: 10, lint_truth: 6, diff: 25 });
+        assert_eq!(after(15), Minutes { crash: 20, lint_truth: 20, diff: 25 });
+        assert_eq!(after(31), Minutes { crash: 10, lint_truth: 8, diff: 25 });
         assert_eq!(after(45), Minutes { crash: 5, lint_truth: 4, diff: 21 });
         assert_eq!(after(90), Minutes { crash: 5, lint_truth: 4, diff: 10 });
         let until = Instant::now();

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use dr_core::engine;
 use dr_core::object::Object;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,9 +17,6 @@ pub(crate) const FINGERPRINT: &str = "kubectl-dr/fingerprint";
 
 /// The label that tells whose backup or schedule it is.
 pub(crate) const NAMESPACE: &str = "kubectl-dr/namespace";
-
-/// How long Velero waits for a hook. A checkpoint of a busy database takes as long as its dirty pages.
-const HOOK_TIMEOUT: &str = "2m0s";
 
 /// What the command line decided.
 #[derive(Debug, Clone)]
@@ -146,7 +142,9 @@ fn of_engines(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
     let mut hooks = Vec::new();
     for Volume { engine, .. } in volumes {
         let Some(Engine { pod, container, mount, care }) = engine else { continue };
-        let Some(script) = care.pre_backup else { continue };
+        if care.pre_backup.is_none() {
+            continue;
+        }
         let labels = own_labels(pod);
         let digest = Sha256::digest(labels.to_string());
         let short = digest.iter().take(4).fold(0, |short: u32, byte| short << 8 | u32::from(*byte));
@@ -154,18 +152,7 @@ fn of_engines(namespace: &str, volumes: &[Volume]) -> Vec<Value> {
         if !done.insert(name.clone()) {
             continue;
         }
-        hooks.push(json!({
-            "name": name,
-            "includedNamespaces": [namespace],
-            "includedResources": ["pods"],
-            "labelSelector": { "matchLabels": labels },
-            "pre": [{ "exec": {
-                "container": container,
-                "command": engine::command(script, mount),
-                "onError": "Continue",
-                "timeout": HOOK_TIMEOUT,
-            } }],
-        }));
+        hooks.extend(care.hook(&name, namespace, &labels, container, mount));
     }
     hooks
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use dr_core::care::{self, Care};
 use dr_core::engine;
 use dr_core::kind::Kind;
-use dr_core::object::{Object as Pod, string_map};
+use dr_core::object::Object as Pod;
 use dr_core::select::{Before, Capture, Rule as Why, VolumeVerdict};
 use serde_json::json;
 
@@ -129,24 +129,14 @@ impl Engine<'_> {
     /// The hook that has it write what it holds, where one does, and where a later version of the workload has it, too.
     fn hook(&self) -> Option<serde_json::Value> {
         let Self { claim, care, container, mount } = self;
-        let script = care.pre_backup.filter(|_| care.unsaved.is_some())?;
         let raw = &claim.workload.raw;
         // Where it is applied decides of one that names no namespace.
-        let namespace = raw.namespace()?;
-        let labels = string_map(raw.at("/spec/selector/matchLabels"));
-        let hook = json!({
-            "name": format!("{}-{}", care.engine, claim.workload.name()),
-            "includedNamespaces": [namespace],
-            "includedResources": ["pods"],
-            "labelSelector": { "matchLabels": labels },
-            "pre": [{ "exec": {
-                "container": container,
-                "command": engine::command(script, mount),
-                "onError": "Continue",
-                "timeout": "2m",
-            } }],
-        });
-        (!labels.is_empty()).then_some(hook)
+        let namespace = raw.namespace().filter(|_| care.unsaved.is_some())?;
+        let labels = raw
+            .at("/spec/selector/matchLabels")
+            .filter(|labels| labels.as_object().is_some_and(|map| !map.is_empty()))?;
+        let name = format!("{}-{}", care.engine, claim.workload.name());
+        care.hook(&name, namespace, &labels.loose(), container, mount)
     }
 }
 

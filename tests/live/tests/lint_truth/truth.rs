@@ -105,8 +105,7 @@ impl<'a, 'n> Truths<'a, 'n> {
 
     /// Each row was held against the page when it was seen: here it is that the page has no others.
     pub(super) fn are_written_down(&mut self) {
-        let all = self.cases.all().is_some();
-        assert!(all || !writes(), "a part of the rows is no page");
+        assert!(self.cases.none_left() || !writes(), "a part of the rows is no page");
         let (known, rows) = (&self.page, &self.rows);
         self.cases.case("there are no other rows in docs/evidence/lint-truth.md", || {
             let text = format!("{HEAD}{}\n{} rules.\n", rows.concat(), rows.len());
