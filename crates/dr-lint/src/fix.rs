@@ -1,6 +1,6 @@
 //! Fixes: edits that change exactly what they say.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use dr_yaml::edit::{self, Edit};
 use dr_yaml::{Path, Step, Text, Tree};
@@ -108,18 +108,6 @@ struct Tried<'i> {
     edit: Edit,
 }
 
-impl Tried<'_> {
-    /// The key that comes where none of its name was.
-    fn names(&self) -> Option<Path> {
-        let key = match self.change {
-            Change::Insert { map, key, .. } => map.clone().key(key.as_str()),
-            Change::Rename { path, to } => path.parent().key(to.as_str()),
-            Change::Set { .. } | Change::Remove { .. } => return None,
-        };
-        Some(self.object.place(&key))
-    }
-}
-
 /// A file with the fixes of these findings, and how many were made. One that would change anything else than it says, or
 /// that meets another, is left out.
 pub fn apply(input: &Input, file: usize, findings: &[&Finding]) -> Option<(String, usize)> {
@@ -177,11 +165,6 @@ fn edited(text: &str, base: usize, tried: &[Tried<'_>]) -> Option<String> {
 
 /// Whether the new text of a document reads as the old one with the changes and nothing else.
 fn document_as_meant(input: &Input, file: usize, document: usize, tried: &[Tried<'_>]) -> bool {
-    // Of equal keys kubectl takes the last one: that both are there would not be seen in what it reads.
-    let mut named = HashSet::new();
-    if !tried.iter().filter_map(Tried::names).all(|key| named.insert(key)) {
-        return false;
-    }
     let Some(file) = input.files.get(file) else { return false };
     let Some(old) = file.documents.get(document) else { return false };
     let text = file.text.get(old.span.clone()).unwrap_or("");
@@ -220,7 +203,8 @@ fn same(new: Decoded, old: Decoded, tried: &[Tried<'_>]) -> bool {
     tried.iter().all(|Tried { object, change, .. }| change_value(&mut want, object, change)) && new == want
 }
 
-/// Whether there was what it changes, and room for what it adds.
+/// Whether there was what it changes, and room for what it adds: of equal keys kubectl reads the last one, so that two
+/// would not be seen in what it reads.
 fn change_value(value: &mut Value, object: &Object, change: &Change) -> bool {
     let whole = |path: &Path| object.place(path);
     match change {

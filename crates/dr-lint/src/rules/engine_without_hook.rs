@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use dr_core::care::{self, Care};
 use dr_core::engine;
-use dr_core::kind::Kind;
 use dr_core::object::Object as Pod;
 use dr_core::select::{Before, Capture, Rule as Why, VolumeVerdict};
 use serde_json::json;
@@ -56,12 +55,9 @@ fn check(context: &Context<'_>, out: &mut Vec<Draft>) {
 }
 
 fn engine_of<'d>(claim: &'d Claim<'d>) -> Option<Engine<'d>> {
-    // What runs for a while and ends is a client, whatever its image.
-    if matches!(claim.workload.kind, Some(Kind::Job | Kind::CronJob)) {
-        return None;
-    }
     let raw = &claim.workload.raw;
     let spec = raw.0.within(&claim.volumes.parent())?;
+    // What runs for a while and ends is a client, whatever its image.
     if matches!(spec.get("restartPolicy").and_then(Value::as_str), Some("Never" | "OnFailure")) {
         return None;
     }
